@@ -1,0 +1,50 @@
+# Each target does all the set-up it needs. Python 3.11 or newer and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check format test test-slow demo bench reference clean
+
+help:  ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(STAMP)  ## .venv with everything that demo and test need
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "toonsift needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,dev]' --constraint constraints.txt
+	@touch $@
+
+check: $(STAMP)  ## format, lint, types, import rules, docs
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/command_reference.py --check
+
+format: $(STAMP)  ## let ruff put the code in order
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+test: $(STAMP)  ## every test but the slow ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(TEST_ARGS)
+
+test-slow: $(STAMP)  ## the slow ones: random kills, whole benchmarks
+	$(BIN)/python -m pytest -m slow $(TEST_ARGS)
+
+demo: $(STAMP)  ## draw a small series, do the whole job on it, show the page
+	$(BIN)/toonsift demo
+
+bench: $(STAMP)  ## the figures of the README
+	$(BIN)/python -m benchmarks
+
+reference: $(STAMP)  ## write the command reference into README.md
+	$(BIN)/python .ci/command_reference.py --write
+
+clean:  ## remove what make made; data/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

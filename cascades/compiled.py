@@ -1,0 +1,42 @@
+"""Numba in one place: kernels cached on disk that release the GIL, and a way to run one over slices on every core.
+
+A kernel writes only to its own slice and no sum crosses a slice, so the result has the same bits on any number of
+threads. Kernels that call one another live in one file: Numba's cache does not notice a change in another one.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
+
+import numba
+
+Kernel = TypeVar("Kernel", bound=Callable[..., object])
+
+
+def compiled(function: Kernel) -> Kernel:
+    """The function as machine code; compiled at the first call, kept beside the source or in the user's cache folder."""
+    try:
+        return cast(Kernel, numba.njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # no folder is writable: compile anew in every process rather than not at all
+        return cast(Kernel, numba.njit(nogil=True)(function))
+
+
+def thread_count() -> int:
+    """Cores this process may use; `TOONSIFT_THREADS` says otherwise."""
+    asked = os.environ.get("TOONSIFT_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_slices(work: Callable[[int, int], object], count: int, smallest: int) -> None:
+    """Calls `work(first, end)` on slices that cover `range(count)`, at once where each is `smallest` or more long."""
+    pieces = max(1, min(thread_count(), count // max(smallest, 1)))
+    if pieces == 1:
+        work(0, count)
+        return
+    edges = [count * i // pieces for i in range(pieces + 1)]
+    with ThreadPoolExecutor(pieces) as pool:
+        for done in [pool.submit(work, edges[i], edges[i + 1]) for i in range(pieces)]:
+            done.result()

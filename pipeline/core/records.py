@@ -1,0 +1,332 @@
+"""The nouns of toonsift: what the stages hand to one another and the catalogue keeps.
+
+Times are `pts` in units of `time_base` seconds, as the container tells them; seconds are derived for people. Boxes are
+pixels of the source frame, origin top left, right and bottom exclusive. Ids come from content or position, so running
+again makes the same row. Spans are half-open: `end_pts` is the first pts after the span.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Timestamp:
+    """A presentation time, exact: `pts * time_base` seconds."""
+
+    pts: int
+    """ticks since the container's zero; may be negative"""
+    time_base: Fraction
+    """seconds per tick"""
+
+    def __post_init__(self) -> None:
+        if self.time_base <= 0:
+            raise ValueError(f"time_base must be positive, got {self.time_base}")
+
+    @property
+    def seconds(self) -> float:
+        return float(self.pts * self.time_base)
+
+    @property
+    def timecode(self) -> str:
+        """`H:MM:SS.mmm`, for people; rounded down to the millisecond."""
+        sign = "-" if self.pts < 0 else ""
+        total_ms = int(abs(self.pts) * self.time_base * 1000)
+        seconds, ms = divmod(total_ms, 1000)
+        return f"{sign}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """An upright rectangle in pixels of the source frame; it may reach outside the frame."""
+
+    left: int
+    """first column inside"""
+    top: int
+    """first row inside"""
+    right: int
+    """first column outside"""
+    bottom: int
+    """first row outside"""
+
+    def __post_init__(self) -> None:
+        if self.right <= self.left or self.bottom <= self.top:
+            raise ValueError(
+                f"a box needs left < right and top < bottom, got {self.left},{self.top},{self.right},{self.bottom}"
+            )
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> int:
+        return self.width * self.height
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """(x, y) in pixels"""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """A video file, known by its content."""
+
+    id: str
+    """`e` + the first 12 hex digits of the content's SHA-256"""
+    name: str
+    """the file's stem, for people"""
+    path: str
+    """where it was last seen, absolute; everything else in a workspace is relative"""
+    sha256: str
+    """of the whole file"""
+    size_bytes: int
+    """of the file"""
+    width: int
+    """pixels, as displayed (rotation applied)"""
+    height: int
+    """pixels, as displayed (rotation applied)"""
+    time_base: Fraction
+    """seconds per tick of every pts of this episode"""
+    frames: int = 0
+    """frames that decode, not what the container tells; 0 until mined"""
+    start_pts: int = 0
+    """pts of the first frame"""
+    end_pts: int = 0
+    """pts of the last frame plus its duration"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """Frames between two cuts of one episode."""
+
+    id: str
+    """`{episode}.s{start_pts}`"""
+    episode: str
+    """id of the episode"""
+    start_pts: int
+    """first frame"""
+    end_pts: int
+    """first frame of the next shot, or the episode's end"""
+    frames: int
+    """how many frames it holds"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """One drawing shown for several frames (animation on twos, threes, or a long hold)."""
+
+    id: str
+    """`{episode}.h{start_pts}`"""
+    episode: str
+    """id of the episode"""
+    shot: str
+    """id of the shot"""
+    start_pts: int
+    """first frame that shows it"""
+    end_pts: int
+    """first frame that shows something else"""
+    frames: int
+    """how long it is held, in frames, 1 for a drawing on ones"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """What one cascade found on one frame. The score is the cascade's own and no probability."""
+
+    id: str
+    """`{episode}.d{pts}.{cascade digest[:6]}.{left}.{top}.{right}.{bottom}`"""
+    episode: str
+    """id of the episode"""
+    shot: str
+    """id of the shot"""
+    pts: int
+    """of the frame"""
+    box: Box
+    """pixels of the source frame"""
+    character: str
+    """whom the cascade was fitted to"""
+    cascade: str
+    """digest of the cascade's XML"""
+    score: float
+    """sum of stage margins over the grouped windows; comparable within one cascade only"""
+    track: str = ""
+    """id of the track it belongs to; empty when it belongs to none"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One face followed through one shot."""
+
+    id: str
+    """`{episode}.t{start_pts}.{left}.{top}`, from the first detection"""
+    episode: str
+    """id of the episode"""
+    shot: str
+    """id of the shot"""
+    character: str
+    """by vote over its detections"""
+    start_pts: int
+    """first sampled frame with the face"""
+    end_pts: int
+    """last sampled frame with the face, plus one tick"""
+    detections: int
+    """how many sampled frames show it"""
+    score: float
+    """mean score of its detections"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop:
+    """A face picture kept for people and training: PNG in the file store, RGB, never scaled."""
+
+    id: str
+    """`{episode}.c{pts}.{left}.{top}.{right}.{bottom}`"""
+    episode: str
+    """id of the episode"""
+    shot: str
+    """id of the shot"""
+    track: str
+    """id of the track"""
+    pts: int
+    """of the frame it was cut from"""
+    box: Box
+    """pixels of the source frame, inside it"""
+    character: str
+    """of the track"""
+    cascade: str
+    """digest of the cascade that scored highest here"""
+    score: float
+    """of the detection"""
+    sharpness: float
+    """variance of the Laplacian of the crop's luma at 64x64, grey levels squared"""
+    sha256: str
+    """of the PNG file; its address in the file store"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateGroup:
+    """Crops that look alike over all episodes. Duplicates are marked, never deleted."""
+
+    id: str
+    """`g` + 12 hex digits over the sorted member ids"""
+    kept: str
+    """id of the crop that stands for the group"""
+    members: tuple[str, ...]
+    """ids of all its crops, sorted, the kept one among them"""
+    diameter_bits: int
+    """largest Hamming distance between two members"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One annotator's answer about one crop. Every answer is kept, skips too."""
+
+    id: str
+    """`l` + 12 hex digits over crop, annotator, source and answer"""
+    crop: str
+    """id of the crop"""
+    emotion: str
+    """the class; empty for a skip"""
+    character: str
+    """whom the annotator saw; empty when not asked"""
+    annotator: str
+    """who answered; `oracle` for a drawn series' own truth"""
+    source: str
+    """where the answer came from: the file imported, or a Label Studio project"""
+    created: str
+    """UTC, ISO 8601"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A question put to an annotator in Label Studio."""
+
+    id: str
+    """our own key, unique in the project"""
+    project: str
+    """the Label Studio project"""
+    item: str
+    """id of the crop, track or frame asked about"""
+    created: str
+    """UTC, ISO 8601"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetVersion:
+    """An immutable dataset on disk: a folder with manifest.json, examples.parquet and the images."""
+
+    id: str
+    """`{name}@{version}`"""
+    name: str
+    """chosen by the user"""
+    version: int
+    """1, 2, ... within the name"""
+    digest: str
+    """SHA-256 over the sorted examples and the options; the same input gives the same digest anywhere"""
+    parent: str
+    """digest of the version before; empty for the first"""
+    path: str
+    """folder, relative to the workspace"""
+    examples: int
+    """how many"""
+    created: str
+    """UTC, ISO 8601"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cascade:
+    """A cascade XML in the workspace."""
+
+    id: str
+    """the name the user gave"""
+    character: str
+    """whom it finds"""
+    sha256: str
+    """of the XML; its address in the file store"""
+    card: str
+    """JSON: data, options, scores, versions"""
+    created: str
+    """UTC, ISO 8601"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One stage done (or failed) on one item with one set of options."""
+
+    id: str
+    """`{stage}:{item}`"""
+    stage: str
+    """`mine`, `dedupe`, `export`, ..."""
+    item: str
+    """id of what it worked on"""
+    options: str
+    """the resolved options, as JSON"""
+    digest: str
+    """SHA-256 of stage, options and code version: what makes a result reusable"""
+    status: str
+    """`done` or `failed`"""
+    reason: str
+    """why it failed; empty otherwise"""
+    counts: str
+    """JSON object of what it made"""
+    seconds: float
+    """wall time"""
+    finished: str
+    """UTC, ISO 8601"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An item that could not be done, and why."""
+
+    item: str
+    """path or id"""
+    reason: str
+    """what was found and what to do"""
+    code: str = field(default="failed")
+    """short machine-readable kind"""

@@ -1,0 +1,234 @@
+"""The whole job on a drawn series, scored against the drawing's exact truth. Killed, it goes on where it was."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cascades.detect import LoadedCascade
+from cascades.registry import card_of, load_cascade
+from pipeline.cartoon import CartoonOptions, Series, coco_of, draw_series, read_truth
+from pipeline.core.files import sha256_of, write_json, write_text
+from pipeline.core.manifest import read_dataset
+from pipeline.core.options import as_plain
+from pipeline.core.progress import Progress, Silent
+from pipeline.core.records import Cascade, Episode
+from pipeline.core.workspace import Workspace
+from pipeline.demo import oracle, scores
+from pipeline.duplicates import DedupeOptions
+from pipeline.engine import available_cores
+from pipeline.export import ExportOptions
+from pipeline.flow.curation import dedupe, export, export_summary
+from pipeline.flow.labelling import import_labels
+from pipeline.flow.mining import mine_paths
+from pipeline.mine import MineOptions
+from pipeline.splits import SplitOptions
+
+if TYPE_CHECKING:
+    from pipeline.console import Session
+
+DATASET = "demo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlan:
+    """How much of everything."""
+
+    cartoon: CartoonOptions
+    """the series"""
+    fitted: int
+    """episodes, from the first, that cascades are fitted on"""
+    held_out: int
+    """episodes, from the last, that nothing is fitted on: everything is scored on them"""
+    every_frames: int
+    """of the truth, for fitting cascades"""
+    stages: int
+    """of a cascade"""
+    positives: int
+    """windows for a cascade"""
+    negatives: int
+    """windows for each stage of a cascade"""
+    epochs: int
+    """of training"""
+    min_face: int = 40
+    """pixels"""
+
+
+def plan_of(quick: bool, seed: int) -> DemoPlan:
+    """The plan of `demo` or `demo --quick`."""
+    if quick:
+        return DemoPlan(
+            cartoon=CartoonOptions(episodes=3, seconds=24.0, seed=seed), fitted=2, held_out=1, every_frames=8,
+            stages=20, positives=800, negatives=1200, epochs=25,
+        )  # fmt: skip
+    return DemoPlan(
+        cartoon=CartoonOptions(episodes=4, seconds=60.0, seed=seed), fitted=2, held_out=1, every_frames=6,
+        stages=20, positives=1500, negatives=2500, epochs=60,
+    )  # fmt: skip
+
+
+class _Clock:
+    """Seconds of each stage, in order."""
+
+    def __init__(self) -> None:
+        self.stages: list[dict[str, Any]] = []
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.stages.append({"name": name, "seconds": round(time.monotonic() - began, 2)})
+
+
+def run_demo(workspace: Workspace, *, quick: bool, seed: int, progress: Progress | None = None) -> dict[str, Any]:
+    """Does everything and returns what `demo --json` prints. Writes to the workspace alone."""
+    progress = progress or Silent()
+    plan, clock = plan_of(quick, seed), _Clock()
+    folder = workspace.root / "demo" / f"series-{seed}{'-quick' if quick else ''}"
+    with clock("draw"):
+        series = _drawn(folder, plan, progress)
+    names = [episode.name for episode in series.episodes]
+    fitted, held_out = names[: plan.fitted], names[-plan.held_out :]
+    with clock("fit"):
+        cascades = [_fitted(workspace, folder, series, fitted, who, plan, progress) for who in _starring(series)]
+    with clock("mine"):
+        outcomes = mine_paths(
+            workspace, [folder], cascades, MineOptions(min_face=plan.min_face), available_cores(), progress,
+        )  # fmt: skip
+    with clock("dedupe"):
+        duplicates = dedupe(workspace, DedupeOptions(), progress)
+    with clock("label"):
+        items = list(oracle.shown(workspace, series))
+        write_text(folder / "oracle.csv", oracle.labels_csv(items))
+        labelled = import_labels(workspace, folder / "oracle.csv", progress)
+    with clock("export"):
+        ids = sorted(e.id for e in workspace.catalogue.all(Episode) if e.name in held_out)
+        options = ExportOptions(split=SplitOptions(shares=(0.85, 0.15, 0.0), test_episodes=tuple(ids), seed=seed))
+        exported = export_summary(workspace, export(workspace, DATASET, options, progress))
+    with clock("train"):
+        summary = _trained(workspace, plan, seed, progress)
+    with clock("score"):
+        every = round(plan.cartoon.fps / MineOptions().fps)
+        result: dict[str, Any] = {
+            "detection": scores.detection_scores(
+                workspace, series, held_out, set(_starring(series)), plan.min_face, every
+            ),
+            "shots": scores.shot_scores(workspace, series, held_out),
+            "mined": {
+                k: sum(o.counts.get(k, 0) for o in outcomes) for k in ("frames", "shots", "holds", "tracks", "crops")
+            },
+            "dedupe": duplicates | scores.duplicate_scores(workspace, items),
+            "labels": {"oracle": labelled["imported"] + labelled["already"]},
+            "dataset": exported,
+            "test": summary,
+        }
+    with clock("report"):
+        from pipeline.report import DemoScores, build_report
+
+        result = {"stages": clock.stages, **result}
+        page = build_report(
+            workspace,
+            dataset=DATASET,
+            run=workspace.runs / summary["run"],
+            demo=DemoScores.of(result),
+            progress=progress,
+        )
+    result["report"] = str(page)
+    result["seconds"] = round(sum(stage["seconds"] for stage in clock.stages), 2)
+    return result
+
+
+def show(session: "Session", result: dict[str, Any]) -> None:
+    """The final table, for people."""
+    detection, shots, test = result["detection"], result["shots"], result["test"]
+    duplicates, dataset = result["dedupe"], result["dataset"]
+    session.table("Stages", ("stage", "seconds"), [(s["name"], f"{s['seconds']:.1f}") for s in result["stages"]])
+    session.table(
+        f"Against the drawing's truth, on what nothing was fitted to ({', '.join(detection['episodes'])})",
+        ("what", "score", "of"),
+        [
+            ("faces: precision", detection["precision"], f"{detection['found']} found"),
+            ("faces: recall", detection["recall"], f"{detection['faces']} drawn"),
+            ("faces: right character", detection["character_accuracy"], "faces found"),
+            ("cuts: precision", shots["precision"], "found"),
+            ("cuts: recall", shots["recall"], "drawn"),
+            (
+                "near-duplicates: pair precision",
+                duplicates["pair_precision"],
+                f"{duplicates['pairs_marked']} pairs marked",
+            ),
+            ("near-duplicates: pair recall", duplicates["pair_recall"], f"{duplicates['pairs_drawn']} pairs drawn"),
+            ("emotion: accuracy", test["accuracy"], f"{dataset['splits']['test']} test faces"),
+            ("emotion: macro-F1", test["macro_f1"], f"{len(dataset['classes'])} classes"),
+            ("emotion: macro-F1 of the majority class", test["majority_macro_f1"], "the same"),
+            ("emotion: macro-F1 of the mean colour", test["mean_colour_macro_f1"], "the same"),
+            ("leaks between splits", dataset["leaks"], f"{dataset['examples']} examples"),
+        ],
+    )
+
+
+def _starring(series: Series) -> list[str]:
+    return [name for name in series.characters if name != "other"]
+
+
+def _drawn(folder: Path, plan: DemoPlan, progress: Progress) -> Series:
+    """The series, drawn unless it lies there complete from the same options."""
+    made = folder / "drawn.json"
+    wanted = as_plain(plan.cartoon)
+    try:
+        if json.loads(made.read_text(encoding="utf-8")) == wanted:
+            return read_truth(folder / "truth.json")
+    except (OSError, ValueError):
+        pass
+    series = draw_series(folder, plan.cartoon, progress)
+    write_json(made, wanted)
+    return series
+
+
+def _fitted(
+    workspace: Workspace,
+    folder: Path,
+    series: Series,
+    episodes: list[str],
+    who: str,
+    plan: DemoPlan,
+    progress: Progress,
+) -> LoadedCascade:
+    """The cascade of one character, fitted on some episodes unless it was fitted so before."""
+    from cascades.fit import FitOptions
+    from cascades.make import make_cascade
+
+    options = FitOptions(
+        stages=plan.stages, positives=plan.positives, negatives_per_stage=plan.negatives, seed=plan.cartoon.seed
+    )
+    truth = folder / "boxes.json"
+    write_json(truth, coco_of(series, episodes, plan.every_frames))
+    known = workspace.catalogue.get(Cascade, who)
+    card = card_of(known) if known else {}
+    inputs = (card.get("data", {}).get("truth_sha256"), card.get("options"))
+    if inputs != (sha256_of(truth), as_plain(options)):
+        make_cascade(workspace, who, truth, images=folder, character=who, options=options, progress=progress)
+    return load_cascade(workspace, who)
+
+
+def _trained(workspace: Workspace, plan: DemoPlan, seed: int, progress: Progress) -> dict[str, Any]:
+    """Trains the recipe `hill` on the exported version and returns the figures of the test split."""
+    from train.loop import train
+    from train.recipes import find_recipe
+    from train.runs import plan as plan_run
+
+    dataset = read_dataset(workspace.dataset_folder(DATASET))
+    recipe = find_recipe("hill")
+    run = plan_run(dataset, recipe, recipe.options.with_settings([f"epochs={plan.epochs}", f"seed={seed}"]))
+    summary = train(dataset, run, workspace.runs, progress)
+    return {
+        "run": run.id,
+        "accuracy": summary.test.accuracy,
+        "macro_f1": summary.test.macro_f1,
+        "epochs": summary.epochs,
+        "images_per_second": summary.images_per_second,
+        **{f"{name}_macro_f1": scores.macro_f1 for name, scores in summary.baselines.items()},
+    }

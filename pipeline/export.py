@@ -1,0 +1,297 @@
+"""Labels -> an immutable dataset version: the crops, their rows, a manifest, a card, and proof that nothing leaks."""
+
+import itertools
+import json
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pipeline
+from pipeline.core.errors import DatasetError, UsageError
+from pipeline.core.files import write_bytes, write_json, write_text
+from pipeline.core.manifest import SPLITS, Example, Manifest, content_digest, write_rows
+from pipeline.core.options import as_plain
+from pipeline.core.records import Crop, DuplicateGroup, Episode, Label
+from pipeline.duplicates import best_of, pairs_within
+from pipeline.splits import SplitOptions, assign, components, hold_out
+
+FORMATS = ("folder",)
+LEAK_DISTANCES = (0, 2, 4, 6, 8, 10)
+"""bits at which cross-split pairs are counted for the certificate"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOptions:
+    """What goes into a dataset version, and how it is split."""
+
+    split: SplitOptions = field(default_factory=SplitOptions)
+    """shares, unit, seed"""
+    exclude: tuple[str, ...] = ("not_a_face", "unsure")
+    """answers that are no class of the dataset"""
+    duplicates: bool = False
+    """whether to export every member of a near-duplicate group, not only the one it keeps"""
+    format: str = "folder"
+    """of FORMATS"""
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise UsageError(f"--format must be one of {', '.join(FORMATS)}; got {self.format!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consensus:
+    """What the annotators of one crop say together."""
+
+    label: str
+    """the answer most of them gave"""
+    shares: dict[str, float]
+    """class -> share of the answers; sums to 1"""
+    character: str
+    """named most often; empty when nobody named one"""
+    annotators: int
+    """how many answered"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A dataset version before it is written."""
+
+    examples: list[Example]
+    """sorted by id"""
+    classes: tuple[str, ...]
+    """sorted"""
+    options: dict[str, Any]
+    """resolved, plain"""
+    digest: str
+    """what makes two versions the same"""
+    leaks: dict[str, Any]
+    """the certificate"""
+    left_out: dict[str, int]
+    """why labelled crops are not in it -> how many"""
+    sources: dict[str, str]
+    """example id -> digest of its picture in the file store"""
+
+
+def consensus(labels: Iterable[Label], exclude: tuple[str, ...]) -> tuple[dict[str, Consensus], Counter[str]]:
+    """Crop id -> what its annotators say together, and how many crops have none, by reason.
+
+    Of one annotator's answers about a crop the latest counts. A tie between classes is a conflict and gives none.
+    """
+    latest: dict[tuple[str, str], Label] = {}
+    for label in sorted(labels, key=lambda one: (one.created, one.id)):
+        latest[label.crop, label.annotator] = label
+    answers: dict[str, list[Label]] = defaultdict(list)
+    for label in latest.values():
+        answers[label.crop].append(label)
+    agreed: dict[str, Consensus] = {}
+    left_out: Counter[str] = Counter()
+    for crop, given in sorted(answers.items()):
+        votes = Counter(label.emotion for label in given if label.emotion)
+        if not votes:
+            left_out["skipped"] += 1
+            continue
+        ranked = sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))
+        if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
+            left_out["conflict"] += 1
+        elif ranked[0][0] in exclude:
+            left_out[ranked[0][0]] += 1
+        else:
+            kept = {name: n for name, n in votes.items() if name not in exclude}
+            named = Counter(label.character for label in given if label.character)
+            agreed[crop] = Consensus(
+                label=ranked[0][0],
+                shares={name: n / sum(kept.values()) for name, n in kept.items()},
+                character=min(named, key=lambda name: (-named[name], name)) if named else "",
+                annotators=len(given),
+            )
+    return agreed, left_out
+
+
+def draft(
+    name: str,
+    crops: list[Crop],
+    labels: list[Label],
+    groups: list[DuplicateGroup],
+    hashes: dict[str, str],
+    episodes: dict[str, Episode],
+    options: ExportOptions,
+) -> Draft:
+    """Everything of a dataset version but its files.
+
+    Raises:
+        DatasetError: no labelled crop is left, or the splits would leak.
+    """
+    agreed, left_out = consensus(labels, options.exclude)
+    by_id = {crop.id: crop for crop in crops}
+    left_out["crop no longer there"] += sum(crop not in by_id for crop in agreed)
+    chosen = {crop: by_id[crop] for crop in agreed if crop in by_id}
+    if not options.duplicates:
+        chosen = _without_duplicates(chosen, groups, agreed, left_out)
+    if not chosen:
+        raise DatasetError(
+            f"dataset {name!r} would be empty: {len(labels)} labels, none on a crop that can be exported"
+            f" ({_reasons(left_out)}); label crops first, e.g. `toonsift import labels FILE`"
+        )
+    classes = tuple(
+        sorted({agreed[crop].label for crop in chosen} | {c for crop in chosen for c in agreed[crop].shares})
+    )
+    parts = components(list(chosen.values()), groups, options.split.unit)
+    test, tied, parts = hold_out(parts, {c.id: c.episode for c in chosen.values()}, options.split.test_episodes)
+    left_out["tied to a held-out episode"] += len(tied)
+    split_of = assign(parts, {crop: agreed[crop].label for crop in chosen}, options.split) | dict.fromkeys(test, "test")
+    examples = [
+        _example(crop, agreed[crop.id], split_of[crop.id], classes, hashes, episodes)
+        for crop in chosen.values()
+        if crop.id in split_of
+    ]
+    examples.sort(key=lambda e: e.id)
+    plain = as_plain(options)
+    leaks = leak_certificate(examples, groups)
+    if leaks["leaks"]:
+        raise DatasetError(f"dataset {name!r} would leak between its splits: {leaks}; this is a fault of toonsift")
+    return Draft(
+        examples=examples,
+        classes=classes,
+        options=plain,
+        digest=content_digest(name, classes, plain, examples),
+        leaks=leaks,
+        left_out={reason: n for reason, n in sorted(left_out.items()) if n},
+        sources={example.id: by_id[example.id].sha256 for example in examples},
+    )
+
+
+def leak_certificate(examples: list[Example], groups: list[DuplicateGroup]) -> dict[str, Any]:
+    """What lies on both sides of a split: counted on the finished rows, not taken from how they were made."""
+    split_of = {e.id: e.split for e in examples}
+
+    def shared(keys: Iterable[tuple[str, str]]) -> int:
+        sides: dict[str, set[str]] = defaultdict(set)
+        for key, split in keys:
+            sides[key].add(split)
+        return sum(len(splits) > 1 for splits in sides.values())
+
+    shots = shared((e.shot, e.split) for e in examples)
+    tracks = shared((e.track, e.split) for e in examples)
+    in_groups = shared((g.id, split_of[m]) for g in groups for m in g.members if m in split_of)
+    hashes_N = np.array([int(e.phash, 16) for e in examples], dtype=np.uint64)
+    splits_N = np.array([SPLITS.index(e.split) for e in examples])
+    pairs: Counter[int] = Counter()
+    for i, j in pairs_within(hashes_N, max(LEAK_DISTANCES)):
+        crossing = splits_N[i] != splits_N[j]
+        bits = np.bitwise_count(hashes_N[i[crossing]] ^ hashes_N[j[crossing]])
+        pairs.update({d: int((bits <= d).sum()) for d in LEAK_DISTANCES})
+    return {
+        "leaks": shots + tracks + in_groups,
+        "shared_shots": shots,
+        "shared_tracks": tracks,
+        "shared_groups": in_groups,
+        "shared_episodes": shared((e.episode, e.split) for e in examples),
+        "cross_split_pairs": {str(d): pairs[d] for d in LEAK_DISTANCES},
+        "smallest_gap_seconds": _smallest_gap(examples),
+    }
+
+
+def write_version(
+    folder: Path, manifest: Manifest, made: Draft, read_picture: Callable[[str], bytes], tick: Callable[[float], None]
+) -> None:
+    """Writes the dataset into `folder`, which appears whole or not at all."""
+    part = folder.with_name(f".part-{folder.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    for example in made.examples:
+        write_bytes(part / example.file, read_picture(made.sources[example.id]))
+        tick(1)
+    write_json(part / "leaks.json", made.leaks)
+    write_text(part / "README.md", _card(manifest, made))
+    write_rows(part, manifest, made.examples)
+    part.rename(folder)
+
+
+def manifest_of(name: str, version: int, parent: str, made: Draft, created: str) -> Manifest:
+    """The manifest of a draft."""
+    counts = {split: dict.fromkeys(made.classes, 0) for split in SPLITS}
+    for example in made.examples:
+        counts[example.split][example.label] += 1
+    return Manifest(
+        name=name, version=version, parent=parent, digest=made.digest, classes=made.classes, counts=counts,
+        options=made.options, code_version=pipeline.__version__, created=created,
+    )  # fmt: skip
+
+
+def _without_duplicates(
+    chosen: dict[str, Crop], groups: list[DuplicateGroup], agreed: dict[str, Consensus], left_out: Counter[str]
+) -> dict[str, Crop]:
+    """One labelled crop of each group: the kept one, else the best; a group whose labels differ is a conflict."""
+    dropped: set[str] = set()
+    for group in groups:
+        labelled = [chosen[m] for m in group.members if m in chosen]
+        if len(labelled) < 2:
+            continue
+        if len({agreed[c.id].label for c in labelled}) > 1:
+            left_out["near-duplicates labelled differently"] += len(labelled)
+            dropped |= {c.id for c in labelled}
+            continue
+        kept = next((c for c in labelled if c.id == group.kept), best_of(labelled))
+        left_out["near-duplicate"] += len(labelled) - 1
+        dropped |= {c.id for c in labelled if c.id != kept.id}
+    return {id: crop for id, crop in chosen.items() if id not in dropped}
+
+
+def _example(
+    crop: Crop,
+    said: Consensus,
+    split: str,
+    classes: tuple[str, ...],
+    hashes: dict[str, str],
+    episodes: dict[str, Episode],
+) -> Example:
+    return Example(
+        id=crop.id, file=f"images/{split}/{said.label}/{crop.id}.png", sha256=crop.sha256, label=said.label,
+        soft_label=tuple(said.shares.get(name, 0.0) for name in classes), split=split,
+        character=said.character or crop.character, episode=crop.episode, pts=crop.pts,
+        time_base=episodes[crop.episode].time_base, shot=crop.shot, track=crop.track, box=crop.box,
+        cascade=crop.cascade, phash=hashes[crop.id], annotators=said.annotators,
+    )  # fmt: skip
+
+
+def _smallest_gap(examples: list[Example]) -> float | None:
+    """Seconds between the two closest crops of one episode that lie in different splits; None when there are none."""
+    gaps = []
+    by_episode: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        by_episode[example.episode].append(example)
+    for same in by_episode.values():
+        same.sort(key=lambda e: e.pts)
+        gaps += [float((b.pts - a.pts) * a.time_base) for a, b in itertools.pairwise(same) if a.split != b.split]
+    return round(min(gaps), 3) if gaps else None
+
+
+def _reasons(left_out: Counter[str]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()) if n) or "none"
+
+
+def _card(manifest: Manifest, made: Draft) -> str:
+    rows = "\n".join(
+        f"| {label} | " + " | ".join(str(manifest.counts[split][label]) for split in SPLITS) + " |"
+        for label in manifest.classes
+    )
+    return f"""# {manifest.name}, version {manifest.version}
+
+{len(made.examples)} drawn faces with their emotion, cut from episodes by toonsift {manifest.code_version}.
+
+| class | {" | ".join(SPLITS)} |
+| --- | {" | ".join("---:" for _ in SPLITS)} |
+{rows}
+
+* Digest: `{manifest.digest}`; parent: `{manifest.parent or "none"}`
+* Left out: {_reasons(Counter(made.left_out))}
+* Splits never part a {manifest.options["split"]["unit"]}, a track, or a group of near-duplicates. Counted on the rows
+  below (leaks.json): `{json.dumps(made.leaks)}`
+* Every row of examples.parquet names its episode (SHA-256), time (`pts` x `time_base`), box, shot and track.
+
+The pictures belong to whoever owns the episodes; look at their terms before you pass this folder on.
+"""

@@ -1,0 +1,139 @@
+"""Crops -> near-duplicate groups; labels -> a dataset version."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import DatasetError
+from pipeline.core.images import decode_rgb
+from pipeline.core.manifest import SPLITS, read_dataset
+from pipeline.core.options import as_plain
+from pipeline.core.progress import Progress, Silent
+from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label
+from pipeline.core.workspace import Workspace, checked_name, now
+from pipeline.duplicates import HASH_KIND, LOOK_KIND, DedupeOptions, find_groups, look, phash
+from pipeline.export import Draft, ExportOptions, draft, manifest_of, write_version
+from pipeline.flow.runs import run_digest, run_of
+
+HASHES_PER_COMMIT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportOutcome:
+    """What `export` made or found."""
+
+    dataset: DatasetVersion
+    """its record"""
+    made: Draft
+    """its contents"""
+    already: bool
+    """whether this version was there before"""
+
+
+def hash_crops(workspace: Workspace, progress: Progress | None = None) -> None:
+    """Computes what is missing of the crops' perceptual hashes and small pictures."""
+    catalogue = workspace.catalogue
+    hashed = catalogue.hashes(HASH_KIND).keys() & catalogue.hashes(LOOK_KIND).keys()
+    missing = [crop for crop in catalogue.all(Crop) if crop.id not in hashed]
+    with (progress or Silent()).step("hash", len(missing), "crops") as step:
+        for start in range(0, len(missing), HASHES_PER_COMMIT):
+            batch = missing[start : start + HASHES_PER_COMMIT]
+            pictures = {c.id: decode_rgb(workspace.objects.read(c.sha256, ".png"), c.id) for c in batch}
+            with catalogue.transaction():
+                catalogue.put_hashes(HASH_KIND, {id: phash(picture) for id, picture in pictures.items()})
+                catalogue.put_hashes(LOOK_KIND, {id: look(picture) for id, picture in pictures.items()})
+            step.advance(len(batch))
+
+
+def dedupe(workspace: Workspace, options: DedupeOptions, progress: Progress | None = None) -> dict[str, Any]:
+    """Groups the near-duplicates of all crops anew and returns the counts that `dedupe --json` prints.
+
+    The groups of an earlier call are replaced; no crop is touched.
+    """
+    began = time.monotonic()
+    catalogue = workspace.catalogue
+    hash_crops(workspace, progress)
+    crops = catalogue.all(Crop)
+    groups = find_groups(crops, catalogue.hashes(HASH_KIND), catalogue.hashes(LOOK_KIND), options)
+    marked = sum(len(group.members) - 1 for group in groups)
+    seconds = time.monotonic() - began
+    counts = {"crops": len(crops), "groups": len(groups), "kept": len(crops) - marked, "marked": marked}
+    plain = as_plain(options)
+    with catalogue.transaction():
+        for old in catalogue.all(DuplicateGroup):
+            catalogue.delete(DuplicateGroup, id=old.id)
+        catalogue.put(groups)
+        catalogue.put([run_of("dedupe", "all", run_digest("dedupe", plain), plain, counts, seconds)])
+    return counts | {"distance": options.distance, "seconds": round(seconds, 3)}
+
+
+def export(workspace: Workspace, name: str, options: ExportOptions, progress: Progress | None = None) -> ExportOutcome:
+    """Writes the dataset version that the workspace's labels give now, unless the latest one of that name is the same.
+
+    Raises:
+        InputError: the name cannot be a file name.
+        DatasetError: nothing to export.
+    """
+    checked_name(name, "dataset")
+    catalogue = workspace.catalogue
+    hash_crops(workspace, progress)
+    episodes = {episode.id: episode for episode in catalogue.all(Episode)}
+    made = draft(
+        name, catalogue.all(Crop), catalogue.all(Label), catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
+        episodes, options,
+    )  # fmt: skip
+    earlier = sorted(catalogue.all(DatasetVersion, name=name), key=lambda d: d.version)
+    same = next((d for d in earlier if d.digest == made.digest and (workspace.root / d.path).is_dir()), None)
+    if same:
+        return ExportOutcome(dataset=same, made=made, already=True)
+    version = earlier[-1].version + 1 if earlier else 1
+    relative = Path("datasets") / name / f"{version:04d}"
+    created = now()
+    manifest = manifest_of(name, version, earlier[-1].digest if earlier else "", made, created)
+    if (workspace.root / relative).exists():  # a killed export wrote it but never recorded it
+        shutil.rmtree(workspace.root / relative)
+    (workspace.root / relative).parent.mkdir(parents=True, exist_ok=True)
+    with (progress or Silent()).step("export", len(made.examples), "images") as step:
+        write_version(
+            workspace.root / relative,
+            manifest,
+            made,
+            lambda digest: workspace.objects.read(digest, ".png"),
+            step.advance,
+        )
+    record = DatasetVersion(
+        id=f"{name}@{version}", name=name, version=version, digest=made.digest, parent=manifest.parent,
+        path=str(relative), examples=len(made.examples), created=created,
+    )  # fmt: skip
+    with catalogue.transaction():
+        catalogue.put([record])
+    return ExportOutcome(dataset=record, made=made, already=False)
+
+
+def export_summary(workspace: Workspace, outcome: ExportOutcome) -> dict[str, Any]:
+    """The fields that `export --json` prints."""
+    examples = outcome.made.examples
+    return {
+        "version": outcome.dataset.id,
+        "digest": outcome.dataset.digest,
+        "path": str(workspace.root / outcome.dataset.path),
+        "already": outcome.already,
+        "examples": len(examples),
+        "splits": {split: sum(e.split == split for e in examples) for split in SPLITS},
+        "classes": {label: sum(e.label == label for e in examples) for label in outcome.made.classes},
+        "left_out": outcome.made.left_out,
+        "leaks": outcome.made.leaks["leaks"],
+    }
+
+
+def verify_dataset(workspace: Workspace, wanted: str) -> list[str]:
+    """What differs between a dataset version and what was exported; empty when it is whole."""
+    from pipeline.core.manifest import damaged_files
+
+    try:
+        dataset = read_dataset(workspace.dataset_folder(wanted))
+    except DatasetError as error:
+        return [str(error)]
+    return [f"{dataset.folder / file}: {fault}" for file, fault in damaged_files(dataset)]

@@ -1,0 +1,226 @@
+"""What is in a workspace: counts, rows of a kind, and the way from any item back to its episode and timecode."""
+
+import csv
+import dataclasses
+import io
+import json
+import shlex
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.catalogue import TABLES
+from pipeline.core.errors import NotFoundError, UsageError
+from pipeline.core.files import sha256_of
+from pipeline.core.manifest import read_dataset
+from pipeline.core.records import (
+    Box,
+    Cascade,
+    Crop,
+    DatasetVersion,
+    Detection,
+    DuplicateGroup,
+    Episode,
+    Hold,
+    Label,
+    Run,
+    Shot,
+    Timestamp,
+    Track,
+)  # fmt: skip
+from pipeline.core.workspace import Workspace
+
+KINDS: dict[str, type[Any]] = {
+    name: kind for kind, name in TABLES.items() if name not in ("runs", "tasks")
+} | {"stages": Run}  # fmt: skip
+"""what `list` can show from the catalogue; training runs are folders, see `training_runs`"""
+
+
+def status(workspace: Workspace) -> dict[str, Any]:
+    """Counts of everything, what failed and why, and the room left."""
+    catalogue = workspace.catalogue
+    labels = catalogue.all(Label)
+    groups = catalogue.all(DuplicateGroup)
+    failed = catalogue.all(Run, status="failed")
+    return {
+        "workspace": str(workspace.root),
+        "episodes": catalogue.count(Episode),
+        "shots": catalogue.count(Shot),
+        "holds": catalogue.count(Hold),
+        "detections": catalogue.count(Detection),
+        "tracks": catalogue.count(Track),
+        "crops": catalogue.count(Crop),
+        "duplicates": sum(len(group.members) - 1 for group in groups),
+        "labels": len(labels),
+        "labelled_crops": len({label.crop for label in labels}),
+        "cascades": catalogue.count(Cascade),
+        "datasets": catalogue.count(DatasetVersion),
+        "runs": len(training_runs(workspace)),
+        "failed": [{"stage": run.stage, "item": run.item, "reason": run.reason} for run in failed],
+        "free_mib": workspace.free_bytes() >> 20,
+    }
+
+
+def rows_of(workspace: Workspace, kind: str) -> list[dict[str, Any]]:
+    """All records of a kind as flat rows: times as pts, time_base and seconds, boxes as left, top, right, bottom.
+
+    Raises:
+        UsageError: no such kind.
+    """
+    if kind == "runs":
+        return training_runs(workspace)
+    if kind not in KINDS:
+        raise UsageError(f"cannot list {kind!r}; there are {', '.join(sorted([*KINDS, 'runs']))}")
+    bases = {episode.id: episode.time_base for episode in workspace.catalogue.all(Episode)}
+    return [flat(record, bases) for record in workspace.catalogue.all(KINDS[kind])]
+
+
+def flat(record: Any, time_bases: dict[str, Fraction]) -> dict[str, Any]:
+    """One record as a flat row of plain values."""
+    row: dict[str, Any] = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, Box):
+            row |= {"left": value.left, "top": value.top, "right": value.right, "bottom": value.bottom}
+        elif isinstance(value, Fraction):
+            row[field.name] = str(value)
+        elif isinstance(value, tuple):
+            row[field.name] = list(value)
+        else:
+            row[field.name] = value
+    base = time_bases.get(row.get("episode", ""))
+    pts = row.get("pts", row.get("start_pts"))
+    if base is not None and pts is not None:
+        row["time_base"] = str(base)
+        row["seconds"] = round(float(pts * base), 6)
+    return row
+
+
+def training_runs(workspace: Workspace) -> list[dict[str, Any]]:
+    """A row for each training run that has a summary, sorted by name."""
+    rows = []
+    for path in sorted(workspace.runs.glob("*/summary.json")):
+        try:
+            summary = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            summary = {}
+        keys = ("recipe", "dataset", "dataset_digest", "seed", "epochs", "accuracy", "macro_f1")
+        rows.append({"run": path.parent.name} | {key: summary.get(key) for key in keys})
+    return rows
+
+
+def written(rows: list[dict[str, Any]], form: str) -> bytes:
+    """The rows as `csv`, `json` or `parquet`."""
+    if form == "json":
+        return (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode()
+    if form == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        stream = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), stream)
+        return stream.getvalue()
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def trace(workspace: Workspace, item: str) -> dict[str, Any]:
+    """Where an item comes from: its episode, exact time, box, the labels and datasets it is in, how to cut it again.
+
+    Args:
+        item: id of a crop, detection, track, shot, hold or episode; the SHA-256 of a crop's picture; or the path of an
+            image of a dataset.
+
+    Raises:
+        NotFoundError: nothing of that kind.
+    """
+    catalogue = workspace.catalogue
+    wanted = Path(item).stem if item.endswith(".png") else item
+    record: Any = None
+    for kind in (Crop, Detection, Track, Shot, Hold, Episode):
+        record = catalogue.get(kind, wanted)
+        if record:
+            break
+    record = record or next(iter(catalogue.all(Crop, sha256=wanted)), None)
+    if record is None:
+        raise NotFoundError(f"nothing in {workspace.root} is called {item!r}; `toonsift list crops` shows the ids")
+    episode = record if isinstance(record, Episode) else catalogue.get(Episode, record.episode)
+    assert episode is not None
+    pts = record.pts if isinstance(record, Crop | Detection) else record.start_pts
+    when = Timestamp(pts=pts, time_base=episode.time_base)
+    found: dict[str, Any] = {
+        "item": record.id,
+        "kind": type(record).__name__.lower(),
+        "episode": episode.id,
+        "name": episode.name,
+        "path": episode.path,
+        "there": Path(episode.path).is_file(),
+        "sha256": episode.sha256,
+        "pts": pts,
+        "time_base": str(episode.time_base),
+        "seconds": round(when.seconds, 6),
+        "timecode": when.timecode,
+        "record": flat(record, {episode.id: episode.time_base}),
+    }
+    if isinstance(record, Crop | Detection):
+        box = record.box
+        found["command"] = shlex.join(
+            ["ffmpeg", "-copyts", "-i", episode.path, "-vf"]
+            + [f"select=gte(pts\\,{pts}),crop={box.width}:{box.height}:{box.left}:{box.top}:exact=1"]
+            + ["-frames:v", "1", f"{record.id}.png"]
+        )
+    if isinstance(record, Crop):
+        found["labels"] = [flat(label, {}) for label in catalogue.all(Label, crop=record.id)]
+        found["group"] = next((g.id for g in catalogue.all(DuplicateGroup) if record.id in g.members), "")
+        found["datasets"] = _datasets_with(workspace, record.id)
+    return found
+
+
+def episode_named(workspace: Workspace, wanted: str) -> Episode:
+    """The episode of that id, name or file name.
+
+    Raises:
+        NotFoundError: there is none.
+        UsageError: several have that name.
+    """
+    episodes = workspace.catalogue.all(Episode)
+    found = [e for e in episodes if wanted in (e.id, e.name, Path(e.path).name)]
+    if not found:
+        names = ", ".join(e.name for e in episodes[:10]) or "none yet"
+        raise NotFoundError(f"no episode {wanted!r} was mined (there are: {names})")
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} episodes are called {wanted!r}; give one by id: {', '.join(e.id for e in found)}"
+        )
+    return found[0]
+
+
+def verify(workspace: Workspace) -> list[str]:
+    """Whether the workspace is as recorded: what is wrong, empty when nothing is."""
+    catalogue = workspace.catalogue
+    faults = catalogue.integrity_faults()
+    stored = [(c.id, c.sha256, ".png") for c in catalogue.all(Crop)]
+    stored += [(c.id, c.sha256, ".xml") for c in catalogue.all(Cascade)]
+    for name, digest, suffix in stored:
+        path = workspace.objects.path(digest, suffix)
+        try:
+            if sha256_of(path) != digest:
+                faults.append(f"{name}: {path} has changed since it was stored")
+        except OSError as error:
+            faults.append(f"{name}: {path} cannot be read ({error.strerror})")
+    return faults
+
+
+def _datasets_with(workspace: Workspace, crop: str) -> list[dict[str, str]]:
+    found = []
+    for version in workspace.catalogue.all(DatasetVersion):
+        try:
+            examples = read_dataset(workspace.root / version.path).examples
+        except Exception as error:  # a damaged dataset must not hide where the crop comes from
+            found.append({"dataset": version.id, "split": "", "file": f"unreadable: {error}"})
+            continue
+        found += [{"dataset": version.id, "split": e.split, "file": e.file} for e in examples if e.id == crop]
+    return found

@@ -1,0 +1,214 @@
+"""The episodes, one by one: timeline, shots with the faces found on them, and how long drawings are held."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.core.progress import Progress
+from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, Timestamp, Track
+from pipeline.core.workspace import Workspace
+from pipeline.report import wording
+from pipeline.report.faces import Face, best_first, face_of
+from pipeline.report.filmstrip import EpisodeRecords, ShotView, read_mined, shot_views
+from pipeline.report.holdings import Holdings, spread
+from pipeline.report.strips import choose_moments, decode_moments
+from pipeline.report.thumbnails import Gallery
+
+EPISODES_SHOWN = 12
+SHOTS_SHOWN = 24
+"""of an episode"""
+ROWS_SHOWN = 100
+"""episodes in the table"""
+FRAMES_DECODED = 36_000
+"""for one page, shared among its episodes: a minute at 1280x720 on two cores"""
+CROPS_INSTEAD = 24
+"""shown where an episode cannot be decoded"""
+SPANS_DRAWN = 1500
+"""shots, and tracks of one character, on a timeline"""
+LANES_SHOWN = 12
+"""characters on a timeline"""
+CAST_SHOWN = 24
+"""characters in the legend"""
+HOLD_NAMES = ("on ones", "on twos", "on threes", "held longer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One row of the timeline."""
+
+    name: str
+    """a character; empty for the shots"""
+    hue: str
+    """colour class"""
+    spans: tuple[tuple[float, float], ...]
+    """start and length, thousandths of the episode"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeView:
+    """One episode."""
+
+    id: str
+    """of the episode"""
+    name: str
+    """for people"""
+    facts: tuple[str, ...]
+    """length, size, counts"""
+    width: int
+    """pixels of a frame"""
+    height: int
+    """pixels of a frame"""
+    holds: tuple[tuple[str, float], ...]
+    """(one of HOLD_NAMES, share of the frames)"""
+    lanes: tuple[Lane, ...]
+    """the shots, then a row for each character"""
+    start: str
+    """timecode of the first frame"""
+    end: str
+    """timecode of the end"""
+    shots: tuple[ShotView, ...]
+    """in time order"""
+    shots_total: int
+    """in all"""
+    trouble: str
+    """why pictures are missing; empty when all is well"""
+    crops: tuple[Face, ...]
+    """instead of shots that cannot be shown"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeRow:
+    """A line of the table of episodes."""
+
+    name: str
+    id: str
+    length: str
+    frames: int
+    shots: int
+    detections: int
+    tracks: int
+    crops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeSection:
+    """The episodes of a workspace."""
+
+    views: tuple[EpisodeView, ...]
+    """by name, evenly spread where there are more"""
+    rows: tuple[EpisodeRow, ...]
+    """by name"""
+    total: int
+    """in all"""
+    cast: tuple[tuple[str, str], ...]
+    """character and colour class, for the legend"""
+
+
+def episode_section(workspace: Workspace, holdings: Holdings, gallery: Gallery, progress: Progress) -> EpisodeSection:
+    """Reads and decodes the episodes that are shown."""
+    chosen = spread(holdings.episodes, EPISODES_SHOWN)
+    frames_each = FRAMES_DECODED // max(1, len(chosen))
+    views = []
+    with progress.step("report", len(chosen), "episodes") as step:
+        for episode in chosen:
+            views.append(_view(workspace, holdings, gallery, episode, frames_each))
+            step.advance()
+    return EpisodeSection(
+        views=tuple(views),
+        rows=tuple(_table_row(workspace, episode) for episode in holdings.episodes[:ROWS_SHOWN]),
+        total=len(holdings.episodes),
+        cast=tuple((name or "unknown", hue) for name, hue in list(holdings.hues.items())[:CAST_SHOWN]),
+    )
+
+
+def hold_shares(holds: Sequence[Hold]) -> tuple[tuple[str, float], ...]:
+    """The share of frames that belong to drawings held for one, two, three and more frames; empty without frames."""
+    frames = [0] * len(HOLD_NAMES)
+    for hold in holds:
+        frames[min(hold.frames, len(HOLD_NAMES)) - 1] += hold.frames
+    total = sum(frames)
+    return tuple((name, n / total) for name, n in zip(HOLD_NAMES, frames, strict=True)) if total else ()
+
+
+def _view(
+    workspace: Workspace, holdings: Holdings, gallery: Gallery, episode: Episode, frames_at_most: int
+) -> EpisodeView:
+    mined = read_mined(workspace, episode)
+    moments = choose_moments(mined.shots, mined.holds, mined.detections, SHOTS_SHOWN, frames_at_most)
+    stills, trouble = decode_moments(episode, moments, gallery)
+    if not trouble and any(still.picture is None for still in stills.values()):
+        trouble = "The page is full: pictures of some shots were left out."
+    crops: tuple[Face, ...] = ()
+    if moments and not any(still.picture for still in stills.values()):
+        best = best_first(workspace.catalogue.all(Crop, episode=episode.id))[:CROPS_INSTEAD]
+        crops = tuple(face_of(workspace, holdings, gallery, crop) for crop in best)
+    return EpisodeView(
+        id=episode.id,
+        name=episode.name,
+        facts=_facts(mined),
+        width=episode.width,
+        height=episode.height,
+        holds=hold_shares(mined.holds),
+        lanes=_lanes(mined, holdings),
+        start=mined.timecode(episode.start_pts),
+        end=mined.timecode(max(episode.start_pts, episode.end_pts)),
+        shots=() if crops else shot_views(mined, moments, stills, holdings),
+        shots_total=len(mined.shots),
+        trouble=trouble,
+        crops=crops,
+    )
+
+
+def _facts(mined: EpisodeRecords) -> tuple[str, ...]:
+    episode = mined.episode
+    seconds = float((episode.end_pts - episode.start_pts) * episode.time_base)
+    rate = f"{episode.frames / seconds:.4g} frames/s" if seconds > 0 else ""
+    facts = (
+        wording.duration(max(seconds, 0.0)),
+        f"{episode.width}\u00d7{episode.height}",
+        rate,
+        wording.size(episode.size_bytes),
+        wording.counted(len(mined.shots), "shot"),
+        wording.counted(len(mined.holds), "drawing"),
+        wording.counted(len(mined.detections), "face") + " found",
+        wording.counted(len(mined.tracks), "track"),
+    )
+    return tuple(fact for fact in facts if fact)
+
+
+def _lanes(mined: EpisodeRecords, holdings: Holdings) -> tuple[Lane, ...]:
+    episode = mined.episode
+    length = episode.end_pts - episode.start_pts
+    if length <= 0 or not mined.shots:
+        return ()
+
+    def span(start_pts: int, end_pts: int) -> tuple[float, float]:
+        return 1000 * (start_pts - episode.start_pts) / length, max(1.5, 1000 * (end_pts - start_pts) / length)
+
+    by_character: dict[str, list[Track]] = defaultdict(list)
+    for track in mined.tracks:
+        by_character[track.character].append(track)
+    most = sorted(by_character.items(), key=lambda item: (-len(item[1]), item[0]))
+    shot_lane = Lane(name="", hue="", spans=tuple(span(s.start_pts, s.end_pts) for s in mined.shots[:SPANS_DRAWN]))
+    return shot_lane, *(
+        Lane(
+            name=name or "unknown",
+            hue=holdings.hue(name),
+            spans=tuple(span(t.start_pts, t.end_pts) for t in found[:SPANS_DRAWN]),
+        )
+        for name, found in sorted(most[:LANES_SHOWN], key=lambda item: item[0])
+    )
+
+
+def _table_row(workspace: Workspace, episode: Episode) -> EpisodeRow:
+    count = workspace.catalogue.count
+    return EpisodeRow(
+        name=episode.name,
+        id=episode.id,
+        length=Timestamp(pts=max(0, episode.end_pts - episode.start_pts), time_base=episode.time_base).timecode,
+        frames=episode.frames,
+        shots=count(Shot, episode=episode.id),
+        detections=count(Detection, episode=episode.id),
+        tracks=count(Track, episode=episode.id),
+        crops=count(Crop, episode=episode.id),
+    )

@@ -1,0 +1,77 @@
+import sqlite3
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.catalogue import Catalogue
+from pipeline.core.errors import WorkspaceError, WorkspaceVersionError
+from pipeline.core.records import Box, Crop, DuplicateGroup, Episode, Label
+from pipeline.core.schema import MIGRATIONS
+from tests.records import crop, episode, label
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    return Catalogue(tmp_path / "catalogue.sqlite3")
+
+
+def test_records_come_back_as_they_went_in(catalogue: Catalogue) -> None:
+    one = episode("e1", time_base=Fraction(1001, 24000), start_pts=-3)
+    face = crop("c1", box=Box(left=-1, top=2, right=30, bottom=40), score=0.1)
+    group = DuplicateGroup(id="g1", kept="c1", members=("c1", "c,2"), diameter_bits=4)
+    assert catalogue.put([one, face, group]) == 3
+    assert catalogue.all(Episode) == [one]
+    assert catalogue.get(Crop, "c1") == face
+    assert catalogue.all(DuplicateGroup) == [group]
+    assert catalogue.get(Crop, "c2") is None
+
+
+def test_putting_again_replaces(catalogue: Catalogue) -> None:
+    catalogue.put([episode("e1")])
+    catalogue.put([crop("c1")])
+    catalogue.put([replace(episode("e1"), name="other")])
+    assert [e.name for e in catalogue.all(Episode)] == ["other"]
+    assert catalogue.count(Crop) == 1, "replacing an episode keeps what belongs to it"
+
+
+def test_a_transaction_is_all_or_nothing(catalogue: Catalogue) -> None:
+    with pytest.raises(RuntimeError), catalogue.transaction():
+        catalogue.put([episode("e1")])
+        raise RuntimeError
+    assert catalogue.count(Episode) == 0
+
+
+def test_a_crop_without_its_episode_is_refused(catalogue: Catalogue) -> None:
+    with pytest.raises(WorkspaceError, match="FOREIGN KEY"):
+        catalogue.put([crop("c1", episode="nowhere")])
+
+
+def test_delete_needs_a_condition_and_known_fields(catalogue: Catalogue) -> None:
+    with pytest.raises(ValueError, match="at least one condition"):
+        catalogue.delete(Label)
+    with pytest.raises(ValueError, match="Label has no field colour"):
+        catalogue.all(Label, colour="red")
+    catalogue.put([label("c1", "happy"), label("c2", "sad")])
+    assert catalogue.delete(Label, crop="c1") == 1
+    assert catalogue.referenced_crops() == {"c2"}
+
+
+def test_a_newer_catalogue_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    Catalogue(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(
+        WorkspaceVersionError, match=f"schema 999, this toonsift knows up to {len(MIGRATIONS)}.*upgrade toonsift"
+    ):
+        Catalogue(path)
+
+
+def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    path.write_bytes(b"this is no database, " * 100)
+    with pytest.raises(WorkspaceError, match="damaged or no catalogue: restore it from a copy"):
+        Catalogue(path)

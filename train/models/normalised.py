@@ -1,0 +1,24 @@
+"""A net that carries the normalisation of its training data, so that a saved model can be used by itself."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Normalised(nn.Module):
+    """Subtracts the mean and divides by the deviation of the training split (buffers), then asks the net inside."""
+
+    mean: Tensor
+    """(1, 3, 1, 1), R, G, B in 0..1"""
+    std: Tensor
+    """(1, 3, 1, 1), R, G, B in 0..1"""
+
+    def __init__(self, net: nn.Module, mean_3: Tensor, std_3: Tensor) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("mean", mean_3.reshape(1, 3, 1, 1).to(torch.float32))
+        self.register_buffer("std", std_3.reshape(1, 3, 1, 1).to(torch.float32))
+
+    def forward(self, images_N3SS: Tensor) -> Tensor:
+        """Class scores (N, C) of float images (N, 3, S, S) in 0..1."""
+        scores: Tensor = self.net((images_N3SS - self.mean) / self.std)
+        return scores

@@ -1,0 +1,110 @@
+"""A trained model read back from its run, and what it says about pictures: the API for every other command."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from pipeline.core.errors import CheckpointError, MissingToolError, UsageError
+from pipeline.core.files import sha256_of
+from pipeline.core.images import RGB
+from train.augment import as_float
+from train.examples import letterboxed
+from train.models import NETS, build_net
+from train.runs import MODEL, TrainingRun, read_card, read_summary
+
+BATCH = 256
+"""pictures at once where nothing is learned"""
+
+Probabilities = NDArray[np.float32]
+"""(N, C), rows sum to 1, columns in the order of the classes"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A finished run's model, ready to classify."""
+
+    run: TrainingRun
+    """where it comes from"""
+    net: nn.Module
+    """in evaluation mode, on the device"""
+    device: torch.device
+    """where it computes"""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order of the probabilities' columns."""
+        return self.run.classes
+
+    def classify(self, images: Sequence[RGB]) -> Probabilities:
+        """Probabilities (N, C) of RGB uint8 images (H, W, 3) of any sizes; (0, C) for none."""
+        side = self.run.options.image_size
+        found = [np.empty((0, len(self.classes)), dtype=np.float32)]
+        for start in range(0, len(images), BATCH):
+            squares_NHW3 = np.stack([letterboxed(image, side) for image in images[start : start + BATCH]])
+            found.append(self.classify_squares(torch.from_numpy(squares_NHW3).permute(0, 3, 1, 2)))
+        return np.concatenate(found)
+
+    def classify_squares(self, images_N3SS: Tensor) -> Probabilities:
+        """Probabilities (N, C) of uint8 images (N, 3, S, S) that are letter-boxed already."""
+        return probabilities(class_scores(self.net, images_N3SS.to(self.device)))
+
+
+def load_run(folder: Path, device: str = "auto") -> Model:
+    """The model of a finished run.
+
+    Raises:
+        CheckpointError: no run there, not finished, or its files are damaged.
+        MissingToolError: CUDA was asked for and there is none.
+    """
+    run, summary, path = read_card(folder), read_summary(folder), folder / MODEL
+    if summary is None:
+        raise CheckpointError(
+            f"{folder} is not trained to the end; run the same `toonsift train` again, it goes on from there"
+        )
+    if run.net not in NETS:
+        raise CheckpointError(f"{folder} uses the net {run.net!r}, which this toonsift does not know; upgrade toonsift")
+    place = choose_device(device)
+    net = build_net(run.net, len(run.classes), run.options, torch.zeros(3), torch.ones(3))
+    try:
+        if sha256_of(path) != summary.model_sha256:
+            raise CheckpointError(f"{path} has changed since it was trained; delete {folder} and train again")
+        net.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: not readable ({error}); delete {folder} and train again") from error
+    return Model(run=run, net=on_device(net, place).eval(), device=place)
+
+
+def choose_device(wanted: str) -> torch.device:
+    """`auto`: CUDA when there is one. Raises UsageError, and MissingToolError when CUDA is asked for and absent."""
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"device must be one of auto, cpu, cuda, got {wanted!r}")
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise MissingToolError(
+            f"torch {torch.__version__} finds no CUDA device here; train with --device cpu (or auto)"
+        )
+    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+
+
+def on_device(net: nn.Module, device: torch.device) -> nn.Module:
+    """The net there, its convolutions channels last in memory: twice as fast on a CPU, and what tensor cores take."""
+    return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def class_scores(net: nn.Module, images_N3SS: Tensor) -> Tensor:
+    """Scores (N, C) of uint8 images, in batches, nothing learned; leaves the net in evaluation mode."""
+    net.eval()
+    with torch.inference_mode():
+        return torch.cat([net(as_float(batch)) for batch in torch.split(images_N3SS, BATCH)])
+
+
+def probabilities(scores_NC: Tensor) -> Probabilities:
+    """The softmax of class scores, as numpy."""
+    return np.asarray(torch.softmax(scores_NC.float(), dim=1).cpu().numpy(), dtype=np.float32)
