@@ -20,6 +20,8 @@ class Verdicts:
     """stages passed; -1 where the window has too little contrast to be looked at"""
     margins: NDArray[np.float64]
     """sum of the last stage that was run, minus that stage's threshold"""
+    totals: NDArray[np.float64]
+    """the same added up over all stages that were run"""
 
 
 class WindowJudge:
@@ -91,10 +93,10 @@ class WindowJudge:
         inner = np.array([[[1, 1, self.model.width - 2, self.model.height - 2]]], dtype=np.int64)
         inner_4 = corner_offsets(inner, stride)[0, 0]
         area = float((self.model.width - 2) * (self.model.height - 2))
-        verdicts = Verdicts(np.empty(len(starts_N), dtype=np.int64), np.empty(len(starts_N)))
+        verdicts = Verdicts(np.empty(len(starts_N), dtype=np.int64), np.empty(len(starts_N)), np.empty(len(starts_N)))
         arguments = (
             sums, squares, starts_N, corners_F34, self.weights_F3, inner_4, area, self.features_T, self.cuts_T,
-            self.leaves_T2, self.ends_S, self.thresholds_S, verdicts.stages_passed, verdicts.margins,
+            self.leaves_T2, self.ends_S, self.thresholds_S, verdicts.stages_passed, verdicts.margins, verdicts.totals,
         )  # fmt: skip
         in_slices(lambda first, end: _judge_windows(*arguments, first, end), len(starts_N), 4096)
         return verdicts
@@ -116,6 +118,7 @@ def _judge_windows(
     thresholds_S: NDArray[np.float32],
     stages_N: NDArray[np.int64],
     margins_N: NDArray[np.float64],
+    totals_N: NDArray[np.float64],
     first: int,
     end: int,
 ) -> None:
@@ -125,7 +128,7 @@ def _judge_windows(
         total = float(sums[a]) - sums[b] - sums[c] + sums[d]
         nf = area * (squares[a] - squares[b] - squares[c] + squares[d]) - total * total
         norm = np.float32(1.0 / np.sqrt(nf)) if nf > 0.0 else np.float32(0.0)
-        stages_N[n], margins_N[n] = -1, 0.0
+        stages_N[n], margins_N[n], totals_N[n] = -1, 0.0, 0.0
         if nf <= 0.0 or area * norm >= 0.1:
             continue
         stages_N[n] = 0
@@ -144,6 +147,7 @@ def _judge_windows(
                 score += leaves_T2[t, 0] if value * norm < cuts_T[t] else leaves_T2[t, 1]
                 t += 1
             margins_N[n] = score - thresholds_S[s]
+            totals_N[n] += margins_N[n]
             if score < thresholds_S[s]:
                 break
             stages_N[n] = s + 1

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cascades.make import MadeCascade
     from pipeline.core.workspace import Workspace
 
-app = typer.Typer(no_args_is_help=True, help="Fit, score and list the cascades that find faces.")
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Fit, score and list the cascades that find faces.")
 
 SizeFlag = Annotated[str | None, typer.Option("--size", help="Window, WIDTHxHEIGHT pixels (24x24).")]
 CharacterFlag = Annotated[str | None, typer.Option("--character", help="Whose faces; default: everyone's.")]
@@ -31,7 +31,7 @@ def fit(
     feature: Annotated[str | None, typer.Option("--feature", help="haar (lbp is not built yet).")] = None,
     mode: Annotated[str | None, typer.Option("--mode", help="basic or core.")] = None,
     size: SizeFlag = None,
-    stages: Annotated[int | None, typer.Option("--stages", help="Stages at most (12).")] = None,
+    stages: Annotated[int | None, typer.Option("--stages", help="Stages at most (15).")] = None,
     min_hit_rate: Annotated[float | None, typer.Option("--min-hit-rate", help="Of each stage (0.995).")] = None,
     max_false_alarm: Annotated[float | None, typer.Option("--max-false-alarm", help="Of each stage (0.5).")] = None,
     positives: Annotated[

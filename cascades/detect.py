@@ -1,10 +1,12 @@
 """Finds faces on images with `cv2.CascadeClassifier`, and groups and scores what it finds ourselves.
 
-OpenCV gives every window that passes all stages, with the sum of the last stage. Windows that overlap are one face: its
-box is their mean weighted by score, its score the sum of their margins over the last stage's threshold, so that many
-sure windows count for more. A score is comparable within one cascade only and is no probability.
+OpenCV gives every window that passes all stages. Each counts by its strength: what its sums exceed the thresholds by,
+over all stages, as a share of the most that the cascade can give, 0 to 1. Windows that overlap are one face: its box is
+their mean weighted by strength, its score the sum of their strengths, so that many sure windows count for more. Scores
+are made even over sizes and scale factors (windows lie less densely on some). A score is no probability.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,14 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.xml import THRESHOLD_SLACK, CascadeModel, read_xml, write_xml
+from cascades.apply import WindowJudge
+from cascades.negatives import FINE_SCALE, shrink
+from cascades.xml import CascadeModel, Stage, read_xml, write_xml
 from pipeline.core.errors import CascadeError, MissingToolError, UsageError
 from pipeline.core.geometry import iou_matrix
 from pipeline.core.images import RGB, Luma, luma_of
 from pipeline.core.records import Box
 
-WINDOW_CREDIT = 0.1
-"""what a window adds to its group's score besides its margin, so that a window just above the threshold counts too"""
+WEAKEST = 0.01
+"""strength of a window that just passes"""
+USUAL_SCALE_FACTOR = 1.1
+"""scores are as if searched with this one"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +40,9 @@ class DetectOptions:
     """longer side of the largest face, pixels; 0 for as large as the image"""
     min_neighbors: int = 3
     """windows that a face needs"""
-    group_iou: float = 0.45
+    min_score: float = 4.0
+    """sum of the strengths of the windows that a face needs"""
+    group_iou: float = 0.5
     """windows that overlap the best one of a group by this are in it"""
     nms_overlap: float = 0.4
     """of two faces of one cascade the lower is dropped when they share this much of the smaller one"""
@@ -76,12 +84,12 @@ class Finds:
 
 @dataclass(frozen=True, slots=True)
 class RawWindows:
-    """Windows that pass all stages, in an order that does not depend on threads."""
+    """Windows that pass all stages, the strongest first, in an order that does not depend on threads."""
 
     boxes: NDArray[np.float64]
     """left, top, right, bottom of the window, pixels"""
-    margins: NDArray[np.float64]
-    """sum of the last stage minus its threshold"""
+    strengths: NDArray[np.float64]
+    """above zero"""
 
 
 class Detector:
@@ -120,32 +128,61 @@ class _Search:
         self.cascade, self.options = cascade, options
         self.model = read_xml(cascade.content, cascade.character or cascade.digest[:12])
         self.classifier = _classifier(self.model)
-        self.threshold = float(np.float32(self.model.stages[-1].threshold) - THRESHOLD_SLACK)
+        self.judge = WindowJudge(self.model) if self.model.kind == "HAAR" and self.model.is_upright_stumps else None
+        self.evenness = math.log(options.scale_factor) / math.log(USUAL_SCALE_FACTOR)
 
     def run(self, grey_HW: Luma) -> Finds:
-        raw = self.raw(grey_HW)
-        boxes, scores, members = group_windows(raw, self.options.group_iou)
-        enough = members >= self.options.min_neighbors
-        boxes, scores = self._faces(boxes[enough], grey_HW), scores[enough]
+        groups = group_windows(self.raw(grey_HW), self.options.group_iou)
+        enough = (groups.members >= self.options.min_neighbors) & (groups.scores >= self.options.min_score)
+        boxes, scores = self._faces(groups.boxes[enough], grey_HW), groups.scores[enough]
         kept = suppress(boxes, scores, self.options.nms_overlap)
         return Finds(self.cascade.character, self.cascade.digest, np.rint(boxes[kept]).astype(np.int64), scores[kept])
 
     def raw(self, grey_HW: Luma) -> RawWindows:
         """Every window that passes."""
-        smallest, largest = self._window(self.options.min_face_px), self._window(self.options.max_face_px)
         windows, _, sums = self.classifier.detectMultiScale3(
             grey_HW,
             scaleFactor=self.options.scale_factor,
             minNeighbors=0,  # ungrouped
-            minSize=smallest,
-            maxSize=largest,
+            minSize=self._window(self.options.min_face_px),
+            maxSize=self._window(self.options.max_face_px),
             outputRejectLevels=True,
         )
-        boxes = np.asarray(windows, dtype=np.float64).reshape(-1, 4)
-        margins = np.asarray(sums, dtype=np.float64).reshape(-1) - self.threshold
-        boxes[:, 2:] += boxes[:, :2]
-        order = np.lexsort((boxes[:, 0], boxes[:, 1], boxes[:, 2] - boxes[:, 0], -margins))
-        return RawWindows(boxes[order], margins[order])
+        places = np.asarray(windows, dtype=np.int64).reshape(-1, 4)
+        strengths, scales = np.full(len(places), WEAKEST), np.ones(len(places))
+        for size in np.unique(places[:, 2:], axis=0):
+            here = (places[:, 2:] == size).all(axis=1)
+            scales[here] = self._scale_of(int(size[0]), int(size[1]))
+            strengths[here] = self._strengths(
+                grey_HW, places[here], float(scales[here][0]), np.asarray(sums).ravel()[here]
+            )
+        strengths = np.maximum(strengths, WEAKEST) * np.where(scales < FINE_SCALE, 4.0, 1.0) * self.evenness
+        boxes = np.concatenate([places[:, :2], places[:, :2] + places[:, 2:]], axis=1).astype(np.float64)
+        order = np.lexsort((boxes[:, 0], boxes[:, 1], boxes[:, 2] - boxes[:, 0], -strengths))
+        return RawWindows(boxes[order], strengths[order])
+
+    def _strengths(
+        self, grey_HW: Luma, places_N4: NDArray[np.int64], scale: float, sums_N: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Of windows of one size. OpenCV tells the last stage's sum only, so all stages are run once more on these few."""
+        if self.judge is None:
+            last = self.model.stages[-1]
+            return np.asarray((sums_N - last.threshold) / _most(last))
+        level = shrink(grey_HW, round(grey_HW.shape[1] / scale), round(grey_HW.shape[0] / scale))
+        most_x, most_y = level.shape[1] - self.model.width, level.shape[0] - self.model.height
+        xs = np.clip(np.rint(places_N4[:, 0] / scale), 0, most_x).astype(np.int64)
+        ys = np.clip(np.rint(places_N4[:, 1] / scale), 0, most_y).astype(np.int64)
+        windows = np.stack(
+            [level[y : y + self.model.height, x : x + self.model.width] for x, y in zip(xs, ys, strict=True)]
+        )
+        return np.asarray(self.judge.windows(windows).totals / sum(_most(stage) for stage in self.model.stages))
+
+    def _scale_of(self, width: int, height: int) -> float:
+        """OpenCV's scale for windows of that size: the first that is as large, as it clips windows to the image."""
+        scale = 1.0
+        while round(self.model.width * scale) < width or round(self.model.height * scale) < height:
+            scale *= self.options.scale_factor
+        return scale
 
     def _window(self, face_px: int) -> tuple[int, int]:
         """Size of the window around a face whose longer side is `face_px`; (0, 0) for no bound."""
@@ -164,26 +201,35 @@ class _Search:
         return np.asarray(np.clip(corners, 0, np.array([width, height, width, height])))
 
 
-def group_windows(
-    raw: RawWindows, group_iou: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Windows into faces: mean boxes (G, 4), scores (G,) best first, and how many windows each is made of (G,).
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Windows taken together, best score first."""
 
-    The best window left takes all that overlap it by `group_iou`, and so on. Every window is in one group.
-    """
+    boxes: NDArray[np.float64]
+    """(G, 4): mean of the windows, weighted by strength"""
+    scores: NDArray[np.float64]
+    """(G,): sum of the strengths"""
+    members: NDArray[np.int64]
+    """(G,): how many windows"""
+
+
+def group_windows(raw: RawWindows, group_iou: float) -> Groups:
+    """Windows into faces: the strongest one left takes all that overlap it by `group_iou`, and so on."""
     boxes, scores, members = [], [], []
     left = np.arange(len(raw.boxes))
-    credit = np.maximum(raw.margins, 0.0) + WINDOW_CREDIT
     while len(left):
         near = iou_matrix(raw.boxes[left[:1]], raw.boxes[left])[0] >= group_iou
         near[0] = True
         group = left[near]
-        boxes.append((raw.boxes[group] * credit[group, None]).sum(axis=0) / credit[group].sum())
-        scores.append(credit[group].sum())
+        weights = raw.strengths[group]
+        boxes.append((raw.boxes[group] * weights[:, None]).sum(axis=0) / weights.sum())
+        scores.append(weights.sum())
         members.append(len(group))
         left = left[~near]
     order = np.argsort(-np.array(scores), kind="stable")
-    return np.array(boxes).reshape(-1, 4)[order], np.array(scores)[order], np.array(members, dtype=np.int64)[order]
+    return Groups(
+        np.array(boxes).reshape(-1, 4)[order], np.array(scores)[order], np.array(members, dtype=np.int64)[order]
+    )
 
 
 def suppress(boxes_N4: NDArray[np.float64], scores_N: NDArray[np.float64], overlap: float) -> NDArray[np.int64]:
@@ -201,6 +247,11 @@ def _shared_fraction(box_4: NDArray[np.float64], others_M4: NDArray[np.float64])
     shared = np.clip(right_bottom - left_top, 0, None).prod(axis=1)
     area, others = (box_4[2:] - box_4[:2]).prod(), (others_M4[:, 2:] - others_M4[:, :2]).prod(axis=1)
     return np.asarray(shared / np.maximum(np.minimum(area, others), 1e-9))
+
+
+def _most(stage: Stage) -> float:
+    """The largest margin that a window can have at a stage."""
+    return max(sum(max(tree.leaves) for tree in stage.trees) - stage.threshold, 1e-6)
 
 
 def _classifier(model: CascadeModel) -> Any:

@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class FitOptions:
     """`basic` or `core` Haar features"""
     size: tuple[int, int] = (24, 24)
     """width, height of the window, pixels"""
-    stages: int = 12
+    stages: int = 15
     """at most"""
     min_hit_rate: float = 0.995
     """share of the positives that each stage lets through, at least"""
@@ -151,7 +151,8 @@ def fit_cascade(samples: Samples, options: FitOptions, progress: Progress | None
     started, cpu_started = time.perf_counter(), time.process_time()
     width, height = options.size
     everything = enumerate_haar(width, height, mode_of(options.mode))
-    miner = Miner(samples.scenes, _limited(samples.hard, options), width, height, options.seed, options.mining)
+    mining = replace(options.mining, smallest_px=options.mining.smallest_px or samples.smallest_px)
+    miner = Miner(samples.scenes, _limited(samples.hard, options), width, height, options.seed, mining)
     builder = _Builder(everything, samples, options)
     reports: list[StageReport] = []
     reason = f"all {options.stages} stages fitted"

@@ -18,20 +18,20 @@ from cascades.features import has_contrast
 from pipeline.core.images import Luma
 from pipeline.core.progress import Progress, Silent
 
+FINE_SCALE = 2.0
+"""from here on OpenCV looks at every pixel of the shrunk image, below at every second one in each direction"""
 FIRST_VISIT = 16
 """windows taken from an image at the first visit; each later visit takes four times as many"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiningOptions:
-    """Which windows there are."""
+    """Which windows there are: as the detector steps, every second pixel of the shrunk image below half size, else all."""
 
     scale_factor: float = 1.2
     """from one size of window to the next"""
-    step_px: int = 2
-    """between neighbouring windows, pixels of the shrunk image"""
     smallest_px: int = 0
-    """width of the smallest window, pixels of the image; 0 for the cascade's own"""
+    """width of the smallest window, pixels of the image; 0 for what the samples say"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +144,10 @@ class _Walk:
     def __init__(
         self, scene: Scene, width: int, height: int, random: np.random.Generator, options: MiningOptions
     ) -> None:
-        self.scene, self.width, self.height, self.step = scene, width, height, options.step_px
+        self.scene, self.width, self.height = scene, width, height
         self.levels = _levels(scene.image.shape, width, height, options)
-        self.ends = np.cumsum([self._columns(w) * self._rows(h) for w, h in self.levels], dtype=np.int64)
+        counts = [self._columns(level) * self._rows(level) for level in self.levels]
+        self.ends = np.cumsum(counts, dtype=np.int64)
         self.total = int(self.ends[-1]) if len(self.ends) else 0
         self.done = 0
         self.start = int(random.integers(max(self.total, 1)))
@@ -173,10 +174,10 @@ class _Walk:
     def _look_at(
         self, judge: WindowJudge, level: int, within: NDArray[np.int64]
     ) -> tuple[int, list[NDArray[np.uint8]]]:
-        width, height = self.levels[level]
+        width, height, step = self.levels[level]
         image = shrink(self.scene.image, width, height)
-        ys, xs = np.divmod(within, self._columns(width))
-        xs, ys = xs * self.step, ys * self.step
+        ys, xs = np.divmod(within, self._columns(self.levels[level]))
+        xs, ys = xs * step, ys * step
         passes = judge.places(image, xs, ys).stages_passed == judge.complete
         xs, ys = xs[passes], ys[passes]
         keep = ~self._touches(xs, ys, self.scene.image.shape[1] / width, self.scene.image.shape[0] / height)
@@ -190,11 +191,11 @@ class _Walk:
         apart = (left >= boxes[:, 2]) | (right <= boxes[:, 0]) | (top >= boxes[:, 3]) | (bottom <= boxes[:, 1])
         return np.asarray(~apart.all(axis=1))
 
-    def _columns(self, width: int) -> int:
-        return (width - self.width) // self.step + 1
+    def _columns(self, level: tuple[int, int, int]) -> int:
+        return (level[0] - self.width) // level[2] + 1
 
-    def _rows(self, height: int) -> int:
-        return (height - self.height) // self.step + 1
+    def _rows(self, level: tuple[int, int, int]) -> int:
+        return (level[1] - self.height) // level[2] + 1
 
 
 def shrink(image_HW: Luma, width: int, height: int) -> Luma:
@@ -206,12 +207,12 @@ def shrink(image_HW: Luma, width: int, height: int) -> Luma:
     return np.asarray(cv2.resize(image_HW, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), dtype=np.uint8)
 
 
-def _levels(shape: tuple[int, ...], width: int, height: int, options: MiningOptions) -> list[tuple[int, int]]:
-    """Sizes (width, height) of the shrunk image from the largest to the last that still holds a window."""
-    levels: list[tuple[int, int]] = []
+def _levels(shape: tuple[int, ...], width: int, height: int, options: MiningOptions) -> list[tuple[int, int, int]]:
+    """Sizes (width, height) of the shrunk image from the largest to the last that still holds a window, and the step."""
+    levels: list[tuple[int, int, int]] = []
     scale = max(1.0, options.smallest_px / width)
     while round(shape[1] / scale) >= width and round(shape[0] / scale) >= height:
-        levels.append((round(shape[1] / scale), round(shape[0] / scale)))
+        levels.append((round(shape[1] / scale), round(shape[0] / scale), 2 if scale < FINE_SCALE else 1))
         scale *= options.scale_factor
     return levels
 

@@ -30,6 +30,10 @@ HELD_OUT_VARIATIONS = 6
 """windows made of each held-out box"""
 SAME_SCENE_LEVELS = 10.0
 """two labelled frames of a video whose thumbnails differ by less than this many grey levels (mean) show one scene"""
+USUAL_SMALLEST_PX = 40
+"""windows smaller than this are not mined when all faces are larger: nobody looks for them"""
+SMALLEST_SHARE = 0.9
+"""of the smallest window, where mining begins"""
 MAX_SCENE_BYTES = 1 << 30
 """of grey images kept in memory to mine in"""
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
@@ -66,6 +70,8 @@ class Samples:
     scenes: tuple[Scene, ...]
     face: tuple[float, float, float, float]
     """left, top, right, bottom of the typical face within the window, as fractions"""
+    smallest_px: int
+    """width of the smallest window worth mining, pixels of the scene"""
     faces: int
     """boxes or patches that the positives were made of"""
     flat: int
@@ -120,6 +126,7 @@ class _Gathering:
         self.hard: list[Luma] = []
         self.scenes: list[Scene] = []
         self.shapes: list[tuple[float, float]] = []
+        self.window_widths: list[float] = []
         self.bytes_left = MAX_SCENE_BYTES
         self.scenes_left_out = 0
 
@@ -191,11 +198,17 @@ class _Gathering:
             hard=hard,
             scenes=tuple(self.scenes),
             face=_typical_face(self.shapes),
+            smallest_px=self._smallest_px(),
             faces=len(fitted),
             flat=flat,
             scenes_left_out=self.scenes_left_out,
             rejected=tuple(self.rejected),
         )
+
+    def _smallest_px(self) -> int:
+        """A little below the smallest face that is looked for: USUAL_SMALLEST_PX, or less where the truth has less."""
+        smallest = SMALLEST_SHARE * min([USUAL_SMALLEST_PX, *self.window_widths]) if self.window_widths else 0
+        return max(round(smallest), self.options.width)
 
     def _is_positive(self, box: TruthBox) -> bool:
         return not box.ignored and self.character in (None, box.character)
@@ -209,6 +222,7 @@ class _Gathering:
         if self._is_positive(box):
             self.faces.append(_Face(group, self._windows(grey, region, copies, random)))
             self.shapes.append(((box.right - box.left) / region.width, (box.bottom - box.top) / region.height))
+            self.window_widths.append(region.width)
         else:
             self.hard += self._windows(grey, region, HARD_VARIATIONS, random)
 

@@ -24,6 +24,7 @@ app = typer.Typer(
     name="toonsift",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing rich for it costs more than everything else
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Cartoon episodes in, a trustworthy face dataset and an emotion model out.",
 )
@@ -53,7 +54,7 @@ app.command("mine")(verbs.mine)
 app.command("detect")(cascades_cli.detect)
 app.add_typer(cascades_cli.app, name="cascade")
 app.command("dedupe")(verbs.dedupe)
-imports = typer.Typer(no_args_is_help=True, help="Bring in labels made elsewhere.")
+imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring in labels made elsewhere.")
 imports.command("labels")(verbs.import_labels)
 app.add_typer(imports, name="import")
 app.command("export")(verbs.export)

@@ -203,7 +203,7 @@ def read_summary(folder: Path) -> Summary | None:
         return None
     document = _document(folder / SUMMARY)
     try:
-        values = {field.name: document[field.name] for field in fields(Summary)}
+        values = {field.name: document[field.name] for field in fields(Summary) if field.name in document}
         values |= {"classes": tuple(values["classes"]), "notes": tuple(values["notes"])}
         values["test"] = _scores(values["test"])
         values["baselines"] = {name: _scores(found) for name, found in values["baselines"].items()}

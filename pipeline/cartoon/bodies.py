@@ -107,8 +107,8 @@ def draw_person(brush: Brush, stand: Stand, actor: Actor, arms: tuple[int, int])
     brush.shape(stand.at([(neck_x + x, neck_y + y) for x, y in outline]), shirt)
     for side, degrees in zip((-1, 1), arms, strict=True):
         points, hand = _arm(stand, (neck_x + side * 0.6, neck_y + 0.34), side, degrees, 1.25)
-        brush.disc(hand, 0.17 * unit, skin)
         brush.limb(points, 0.27 * unit, shirt)
+        brush.disc(hand, 0.18 * unit, skin)
 
 
 def draw_blob(brush: Brush, stand: Stand, actor: Actor, arms: tuple[int, int]) -> None:

@@ -16,8 +16,8 @@ NOTHING = Feeling(start=0, emotion="neutral", look=0, turn=0)
 """what a head without a face shows"""
 PRESENCE = {"otto": 0.27, "mara": 0.27, "pim": 0.26, "granny": 0.1, "guard": 0.1}
 """how often an actor is chosen"""
-LARGEST, SMALLEST = 0.82, 0.115
-"""face widths in frame heights, camera included: 295 and 41 pixels in a frame 360 high"""
+LARGEST = 0.82
+"""face width in frame heights, camera included: 295 pixels in a frame 360 high"""
 
 SWAYS: tuple[tuple[tuple[int, float], ...], ...] = (
     ((0, 0.0),),

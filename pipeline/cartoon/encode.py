@@ -47,7 +47,7 @@ def encoding(path: Path, width: int, height: int, fps: int, *, crf: int, preset:
     part = path.with_name(f".part-{path.name}")
     raw = ffmpeg.input("pipe:0", format="rawvideo", pix_fmt="yuv420p", s=f"{width}x{height}", framerate=fps)
     coded = raw.output(
-        str(part), vcodec="libx264", preset=preset, crf=crf, pix_fmt="yuv420p", format="mp4", movflags="+faststart"
+        f"file:{part}", vcodec="libx264", preset=preset, crf=crf, pix_fmt="yuv420p", format="mp4", movflags="+faststart"
     )
     command = coded.global_args("-loglevel", "error").compile(cmd=ffmpeg_path(), overwrite_output=True)
     with tempfile.TemporaryFile() as said:
@@ -59,7 +59,7 @@ def encoding(path: Path, width: int, height: int, fps: int, *, crf: int, preset:
             if process.wait() != 0:
                 said.seek(0)
                 raise VideoError(
-                    f"{path}: ffmpeg could not encode it: {said.read().decode(errors='replace').strip()[-500:]}"
+                    f"{path}: ffmpeg could not encode it: {' '.join(said.read().decode(errors='replace').split())[:300]}"
                 )
             with disk_errors(path):
                 part.replace(path)
@@ -67,4 +67,7 @@ def encoding(path: Path, width: int, height: int, fps: int, *, crf: int, preset:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+            if process.stdin:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
             part.unlink(missing_ok=True)

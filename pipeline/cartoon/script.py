@@ -100,14 +100,17 @@ def write_script(
     if earlier:
         shots = [replace(shot, reuses=first.id) for shot, first in zip(shots, earlier[0], strict=False)]
     lengths = _lengths(rng, frames - sum(shot.frames for shot in shots), fps)
-    reused = {number for number in range(1, len(lengths)) if rng.random() < REUSED} or {len(lengths) - 1}
+    story = len(shots)
     for number, length in enumerate(lengths):
-        before = [shot for episode in (*earlier, shots) for shot in episode if _worth_reusing(shot)]
-        fresh = number not in reused or not before
-        shots.append(_fresh(rng, moods, length, fps, aspect) if fresh else _again(rng, rng.choice(before), length))
-        shots[-1] = replace(shots[-1], id=f"{name}/{len(shots) - 1}")
+        again = {shot.reuses for shot in shots}
+        before = [s for episode in (*earlier, shots) for s in episode if _worth_reusing(s) and s.id not in again]
+        last_chance = number == len(lengths) - 1 and not any(shot.reuses for shot in shots[story:])
+        if before and (last_chance or (number and rng.random() < REUSED)):
+            shot = _again(rng, rng.choice(before), length)
+        else:
+            shot = _fresh(rng, moods, length, fps, aspect)
+        shots.append(replace(shot, id=f"{name}/{len(shots)}"))
     transitions = _transitions(rng, len(lengths))
-    story = len(shots) - len(lengths)
     return [
         replace(shot, id=f"{name}/{number}", transition="cut" if number < story else transitions[number - story])
         for number, shot in enumerate(shots)

@@ -138,7 +138,7 @@ class Canvas:
         counts = np.bincount(self.owner.ravel(), minlength=len(self.seen) + 1)
         faces = []
         for number, seen in enumerate(self.seen, 1):
-            area = math.pi * 0.5 * seen.half_height * abs(np.linalg.det(seen.matrix[:, :2]))
+            area = math.pi * 0.5 * seen.half_height * abs(float(np.linalg.det(seen.matrix[:, :2])))
             visible = min(float(counts[number]) / area, 1.0)
             if visible >= SEEN_AT_LEAST:
                 faces.append(self._truth_of(seen, visible))

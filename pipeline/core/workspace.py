@@ -85,6 +85,8 @@ class Workspace:
         """
         if (Path(wanted) / "manifest.json").is_file():
             return Path(wanted)
+        if "/" in wanted or Path(wanted).is_dir():
+            raise NotFoundError(f"{wanted} is no dataset version: there is no manifest.json in it")
         name, _, number = wanted.partition("@")
         versions = sorted(self.catalogue.all(DatasetVersion, name=name), key=lambda d: d.version)
         if number:

@@ -303,11 +303,11 @@ def test_a_full_disk_is_named_and_what_was_done_is_kept(
     place = small_disk / "workspace"
     toonsift("status", workspace=place)
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"\0" * (1 << 20))
-    with ballast.open("ab") as stream, pytest.raises(OSError, match="No space left"):
+    handle = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+    with pytest.raises(OSError, match="No space left"):
         while True:
-            stream.write(b"\0" * 4096)
-            stream.flush()
+            os.write(handle, b"\0" * 4096)
+    os.close(handle)
     done = toonsift("mine", series, "--cascade", cascade_xml, workspace=place)
     assert done.code == 1
     assert "is full; free some space and run the same command again" in done.err

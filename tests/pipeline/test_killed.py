@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-PASSING = {"runs": ("seconds", "finished"), "labels": ("created",), "datasets": ("created",)}
+PASSING = {"runs": ("seconds", "finished"), "labels": ("created",), "datasets": ("created",), "cascades": ("created",)}
 """columns that tell the time of day"""
 
 

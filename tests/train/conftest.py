@@ -12,7 +12,7 @@ from train.loop import train
 from train.recipes import find_recipe
 from train.runs import Summary, TrainingRun, plan
 
-torch.set_num_threads(1)  # nets this small gain nothing from more, and waiting threads spin where tests share cores
+torch.set_num_threads(1)  # nets this small gain nothing from more
 
 QUICK = ["image_size=32", "optimizer=adam", "batch_size=16", "augment=false"]
 """learns the drawn faces within seconds on a CPU"""

@@ -92,6 +92,14 @@ def test_a_damaged_summary_is_named(finished: Finished, tmp_path: Path) -> None:
             read_summary(tmp_path)
 
 
+def test_a_summary_that_lacks_a_figure_is_named(finished: Finished, tmp_path: Path) -> None:
+    document = json.loads((finished.folder / SUMMARY).read_text())
+    del document["epochs"]
+    (tmp_path / SUMMARY).write_text(json.dumps(document))
+    with pytest.raises(CheckpointError, match=r"missing 1 required keyword-only argument: 'epochs'"):
+        read_summary(tmp_path)
+
+
 def test_a_run_is_found_by_id_and_by_path(finished: Finished) -> None:
     assert find_run(finished.runs, finished.run.id) == finished.folder
     assert find_run(Path("/nowhere"), str(finished.folder)) == finished.folder

@@ -1,0 +1,159 @@
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cascades.apply import WindowJudge
+from cascades.detect import DetectOptions, Detector, LoadedCascade, RawWindows, _Search, group_windows, suppress
+from cascades.evaluate import evaluate_detector
+from cascades.fit import Fitted
+from cascades.negatives import shrink
+from cascades.truth import read_truth
+from cascades.xml import CascadeModel, write_xml
+from pipeline.core.errors import CascadeError, MissingToolError, UsageError
+from tests.cascades.drawing import as_rgb, clutter, draw_face, random_model, write_scenes
+
+
+def loaded(model: CascadeModel, character: str = "ann") -> LoadedCascade:
+    return LoadedCascade(character=character, digest="d" * 64, content=write_xml(model))
+
+
+def every_window(model: CascadeModel, image: np.ndarray, scale_factor: float) -> set[tuple[int, int, int, int]]:
+    """What detectMultiScale must find ungrouped, by our own evaluator; a window more than it where it skips ahead."""
+    judge, found, scale = WindowJudge(model), set[tuple[int, int, int, int]](), 1.0
+    while round(model.height * scale) <= image.shape[0] and round(model.width * scale) <= image.shape[1]:
+        level = shrink(image, round(image.shape[1] / scale), round(image.shape[0] / scale))
+        step = 1 if scale >= 2 else 2
+        ys, xs = np.meshgrid(
+            np.arange(0, level.shape[0] - model.height + 1, step), np.arange(0, level.shape[1] - model.width + 1, step),
+            indexing="ij",
+        )  # fmt: skip
+        passes = judge.places(level, xs.ravel(), ys.ravel()).stages_passed == judge.complete
+        width, height = round(model.width * scale), round(model.height * scale)
+        found |= {
+            (
+                round(x * scale),
+                round(y * scale),
+                min(round(x * scale) + width, image.shape[1]),
+                min(round(y * scale) + height, image.shape[0]),
+            )
+            for x, y in zip(xs.ravel()[passes].tolist(), ys.ravel()[passes].tolist(), strict=True)
+        }
+        scale *= scale_factor
+    return found
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_opencv_finds_no_window_that_we_reject_and_nearly_all_that_we_accept(stages: int) -> None:
+    random = np.random.default_rng(10)
+    model = random_model(random, stages=stages)
+    image = clutter(random, 150, 110)
+    raw = _Search(loaded(model), DetectOptions(scale_factor=1.2)).raw(image)
+    theirs = {tuple(box) for box in raw.boxes.astype(int).tolist()}
+    ours = every_window(model, image, 1.2)
+    assert theirs <= ours
+    # after a window that the first stage rejects OpenCV skips the next one
+    assert len(theirs) > 0.5 * len(ours) > 5
+    assert (raw.strengths > 0).all()
+
+
+def test_a_single_stage_reports_no_window_without_contrast() -> None:
+    model = random_model(np.random.default_rng(11), stages=1)
+    flat = np.full((60, 60), 128, dtype=np.uint8)
+    assert len(_Search(loaded(model), DetectOptions()).raw(flat).boxes) == 0
+
+
+def test_overlapping_windows_are_one_face_and_their_strengths_add_up() -> None:
+    boxes = np.array([[10, 10, 30, 30], [12, 10, 32, 30], [80, 80, 100, 100]], dtype=float)
+    groups = group_windows(RawWindows(boxes, np.array([0.6, 0.2, 0.5])), 0.5)
+    assert groups.members.tolist() == [2, 1]
+    assert groups.scores.tolist() == pytest.approx([0.8, 0.5])
+    assert groups.boxes[0].tolist() == pytest.approx([10.5, 10, 30.5, 30])
+
+
+def test_of_two_faces_that_share_much_the_better_one_stays() -> None:
+    boxes = np.array([[0, 0, 40, 40], [10, 10, 20, 20], [35, 0, 75, 40], [0, 20, 40, 60]], dtype=float)
+    assert suppress(boxes, np.array([1.0, 9.0, 2.0, 3.0]), 0.4).tolist() == [1, 3, 2]
+    assert suppress(boxes[:0], np.zeros(0), 0.4).tolist() == []
+
+
+def test_it_finds_drawn_faces_on_pictures_nobody_fitted_to(ann: Fitted, tmp_path: Path) -> None:
+    truth = read_truth(write_scenes(tmp_path, 20, seed=77))
+    scores = evaluate_detector(Detector([loaded(ann.model)]), truth, "ann", 0.5)
+    assert scores.average_precision > 0.9
+    assert scores.best.precision > 0.85
+    assert scores.best.recall > 0.85
+
+
+def test_faces_come_as_boxes_inside_the_image_best_first(ann: Fitted) -> None:
+    random = np.random.default_rng(12)
+    image = clutter(random, 220, 120)
+    draw_face(image, 20, 30, 60, random)
+    draw_face(image, 130, 30, 60, random)
+    found = Detector([loaded(ann.model), loaded(ann.model, "twin")]).find(as_rgb(image))
+    assert {character for _, character, _, _ in found} == {"ann", "twin"}
+    of_ann = [(box, score) for box, character, _, score in found if character == "ann"]
+    assert [s for _, s in of_ann] == sorted((s for _, s in of_ann), reverse=True)
+    assert all(b.left >= 0 and b.top >= 0 and b.right <= 220 and b.bottom <= 120 for b, _ in of_ann)
+    assert sorted(round((b.left + b.right) / 2, -1) for b, _ in of_ann[:2]) == [50, 160]
+
+
+def test_it_finds_the_same_after_pickling_and_on_any_number_of_threads(ann: Fitted) -> None:
+    random = np.random.default_rng(13)
+    image = clutter(random, 220, 160)
+    draw_face(image, 60, 50, 70, random)
+    detector = Detector([loaded(ann.model)], DetectOptions(min_neighbors=1, min_score=0.0))
+    found = detector.find(as_rgb(image))
+    threads = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        assert pickle.loads(pickle.dumps(detector)).find(as_rgb(image)) == found
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def test_faces_beyond_the_sizes_asked_for_are_not_looked_for(ann: Fitted) -> None:
+    random = np.random.default_rng(14)
+    image = clutter(random, 220, 160)
+    draw_face(image, 60, 50, 60, random)
+    sides = [
+        box.width
+        for box, *_ in Detector([loaded(ann.model)], DetectOptions(min_face_px=30, max_face_px=48)).find(as_rgb(image))
+    ]
+    assert all(28 <= side <= 50 for side in sides)
+    assert Detector([loaded(ann.model)], DetectOptions(min_face_px=120)).find(as_rgb(image)) == []
+
+
+def test_the_face_within_the_window_is_what_is_returned(ann: Fitted) -> None:
+    random = np.random.default_rng(15)
+    image = clutter(random, 220, 160)
+    draw_face(image, 60, 50, 60, random)
+    half = CascadeModel(
+        kind="HAAR", width=24, height=24, stages=ann.model.stages, features=ann.model.features, face=(0, 0.25, 1, 0.75)
+    )
+    whole, narrow = (Detector([loaded(m)]).find(as_rgb(image))[0][0] for m in (ann.model, half))
+    assert (whole.left, whole.right) == (narrow.left, narrow.right)
+    assert narrow.height == pytest.approx(whole.height / 2, abs=1)
+
+
+def test_an_image_smaller_than_the_window_has_no_face(ann: Fitted) -> None:
+    assert Detector([loaded(ann.model)]).find(np.zeros((10, 10, 3), dtype=np.uint8)) == []
+
+
+def test_a_broken_cascade_and_a_crippled_opencv_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CascadeError, match="ann: not well-formed XML"):
+        Detector([LoadedCascade(character="ann", digest="d", content=b"<x")])
+    monkeypatch.delattr(cv2, "CascadeClassifier")
+    with pytest.raises(MissingToolError, match="has no CascadeClassifier; run `pip uninstall"):
+        Detector([loaded(random_model(np.random.default_rng(0)))])
+
+
+def test_options_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"scale_factor must be 1.01 to 2, got 1"):
+        DetectOptions(scale_factor=1.0)
+    with pytest.raises(UsageError, match="smallest below the largest, got 90 to 30"):
+        DetectOptions(min_face_px=90, max_face_px=30)
+    with pytest.raises(UsageError, match="min_neighbors must be 1 or more"):
+        DetectOptions(min_neighbors=0)
