@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cascades.compiled import compiled, in_slices
 from cascades.features import corner_offsets
-from cascades.xml import THRESHOLD_SLACK, CascadeModel, HaarFeature
+from cascades.model import THRESHOLD_SLACK, CascadeModel, HaarFeature
 from pipeline.core.errors import CascadeError
 from pipeline.core.images import Luma
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cascades.compiled import compiled, in_slices
 from cascades.features import MAX_BINS, BinnedFeatures, values_of
-from cascades.xml import THRESHOLD_SLACK
+from cascades.model import THRESHOLD_SLACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ def fit(
     mode: Annotated[str | None, typer.Option("--mode", help="basic or core.")] = None,
     size: SizeFlag = None,
     stages: Annotated[int | None, typer.Option("--stages", help="Stages at most (15).")] = None,
-    min_hit_rate: Annotated[float | None, typer.Option("--min-hit-rate", help="Of each stage (0.995).")] = None,
+    min_hit_rate: Annotated[float | None, typer.Option("--min-hit-rate", help="Of each stage (0.998).")] = None,
     max_false_alarm: Annotated[float | None, typer.Option("--max-false-alarm", help="Of each stage (0.5).")] = None,
     positives: Annotated[
         int | None, typer.Option("--positives", help="Windows to fit to; few boxes are varied.")
@@ -159,7 +159,7 @@ def show(ctx: typer.Context, name: Annotated[str, typer.Argument(help="Name of a
         "weak": sum(len(s.trees) for s in model.stages), "features": len(model.features), "picture": str(picture),
         "card": card,
     }  # fmt: skip
-    session.table("", ("what", "value"), [*_facts(result), *_facts(card)])
+    session.table("", ("what", "value"), [*_facts({k: v for k, v in result.items() if k != "card"}), *_facts(card)])
     session.emit(result, [f"Features: {picture}", f"XML: {xml}"])
 
 

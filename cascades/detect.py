@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.apply import WindowJudge
+from cascades.model import CascadeModel, Stage
 from cascades.negatives import FINE_SCALE, shrink
-from cascades.xml import CascadeModel, Stage, read_xml, write_xml
+from cascades.xml import read_xml, write_xml
 from pipeline.core.errors import CascadeError, MissingToolError, UsageError
 from pipeline.core.geometry import iou_matrix
 from pipeline.core.images import RGB, Luma, luma_of

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.compiled import compiled, in_slices
-from cascades.xml import HaarFeature, Rect
+from cascades.model import HaarFeature, Rect
 from pipeline.core.errors import UsageError
 
 Mode = Literal["basic", "core"]

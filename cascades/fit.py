@@ -13,9 +13,10 @@ from cascades.apply import WindowJudge
 from cascades.augment import AugmentOptions
 from cascades.boost import BoostedStage, BoostOptions, Stump, boost_stage
 from cascades.features import FeatureTable, bin_values, enumerate_haar, mode_of, tabulate
+from cascades.model import CascadeModel, Node, Stage, Tree
 from cascades.negatives import Miner, MiningOptions
 from cascades.samples import FEWEST_POSITIVES, SampleOptions, Samples
-from cascades.xml import MAX_SIDE, CascadeModel, Node, Stage, Tree
+from cascades.xml import MAX_SIDE
 from pipeline.core.errors import TruthError, UsageError
 from pipeline.core.progress import Progress, Silent
 
@@ -37,7 +38,7 @@ class FitOptions:
     """width, height of the window, pixels"""
     stages: int = 15
     """at most"""
-    min_hit_rate: float = 0.995
+    min_hit_rate: float = 0.998
     """share of the positives that each stage lets through, at least"""
     max_false_alarm: float = 0.5
     """share of the negatives that each stage lets through, at most"""

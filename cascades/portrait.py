@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cascades.xml import CascadeModel, HaarFeature, LbpFeature
+from cascades.model import CascadeModel, HaarFeature, LbpFeature
 from pipeline.core.images import RGB, Luma
 
 MAGNIFIED = 6

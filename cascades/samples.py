@@ -4,6 +4,7 @@ With a character chosen, the faces of all others are hard negatives; without one
 the detector would never look at (too little contrast) are left out and counted.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ HARD_VARIATIONS = 8
 """windows made of each face of another character"""
 HELD_OUT_VARIATIONS = 6
 """windows made of each held-out box"""
+MOST_HELD_OUT = 20_000
+"""boxes beyond which fewer variations of the held-out ones are made"""
 SAME_SCENE_LEVELS = 10.0
 """two labelled frames of a video whose thumbnails differ by less than this many grey levels (mean) show one scene"""
 USUAL_SMALLEST_PX = 40
@@ -132,7 +135,7 @@ class _Gathering:
 
     def add_pictures(self, pictures: Sequence[Picture], progress: Progress) -> None:
         positives = sum(self._is_positive(b) for p in pictures for b in p.boxes)
-        copies = max(self._copies(positives), HELD_OUT_VARIATIONS)
+        copies = max(self._copies(positives), min(HELD_OUT_VARIATIONS, MOST_HELD_OUT // max(positives, 1)))
         group, last_path, last = "", Path(), np.zeros(0)
         with progress.step("reading truth", len(pictures), "pictures") as step:
             for number, (picture, image) in enumerate(open_pictures(pictures, self.rejected)):
@@ -143,7 +146,7 @@ class _Gathering:
                 last_path, last = picture.path, thumbnail
                 for position, box in enumerate(picture.boxes):
                     random = np.random.default_rng([self.options.seed, 2, number, position])
-                    self._add_box(grey, box, group, copies, random)
+                    self._add_box(picture.name, grey, box, group, copies, random)
                 self._add_scene(grey, [b for b in picture.boxes if b.ignored or self._is_positive(b)], picture.name)
                 step.advance()
 
@@ -163,6 +166,8 @@ class _Gathering:
 
     def add_negatives(self, places: Sequence[Path], progress: Progress) -> None:
         paths = _image_files(places)
+        if not paths:
+            return
         order = np.random.default_rng([self.options.seed, 3]).permutation(len(paths))
         with progress.step("reading negatives", len(paths), "images") as step:
             for i in order:
@@ -213,8 +218,15 @@ class _Gathering:
     def _is_positive(self, box: TruthBox) -> bool:
         return not box.ignored and self.character in (None, box.character)
 
-    def _add_box(self, grey: Luma, box: TruthBox, group: str, copies: int, random: np.random.Generator) -> None:
+    def _add_box(
+        self, picture: str, grey: Luma, box: TruthBox, group: str, copies: int, random: np.random.Generator
+    ) -> None:
         if box.ignored:
+            return
+        height, width = grey.shape
+        if box.left >= width or box.top >= height or box.right <= 0 or box.bottom <= 0:
+            place = f"{box.left:g},{box.top:g} to {box.right:g},{box.bottom:g}"
+            self.rejected.append(Rejected(picture, f"the box {place} lies outside the {width}x{height} picture"))
             return
         options = self.options
         aspect = options.width / options.height
@@ -269,15 +281,15 @@ def _image_files(places: Iterable[Path]) -> list[Path]:
 
 def _held_out(groups: list[str], options: SampleOptions) -> set[str]:
     """Groups to keep apart: seeded, whole, about the fraction asked for, never more than half of the faces."""
-    names = sorted(set(groups))
+    sizes = Counter(groups)
+    names = sorted(sizes)
     wanted, kept_apart, count = options.held_out_fraction * len(groups), set[str](), 0
     for i in np.random.default_rng([options.seed, 4]).permutation(len(names)):
-        size = groups.count(names[i]) if len(names) < len(groups) else 1
         if count >= wanted:
             break
-        if count + size <= len(groups) / 2:
+        if count + sizes[names[i]] <= len(groups) / 2:
             kept_apart.add(names[i])
-            count += size
+            count += sizes[names[i]]
     return kept_apart
 
 

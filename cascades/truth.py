@@ -116,13 +116,15 @@ def open_pictures(pictures: Iterable[Picture], rejected: list[Rejected]) -> Iter
     """Each picture with its pixels; a video is decoded once for all its frames. What cannot be read goes to `rejected`."""
     for path, group in groupby(sorted(pictures, key=lambda p: (str(p.path), p.frame or 0)), key=lambda p: p.path):
         members = list(group)
-        by_frame = {p.frame: p for p in members if p.frame is not None}
+        by_frame: dict[int, list[Picture]] = {}
         for picture in members:
-            if picture.frame is None:
-                try:
-                    yield picture, read_rgb(path)
-                except InputError as error:
-                    rejected.append(Rejected(picture.name, str(error)))
+            if picture.frame is not None:
+                by_frame.setdefault(picture.frame, []).append(picture)
+                continue
+            try:
+                yield picture, read_rgb(path)
+            except InputError as error:
+                rejected.append(Rejected(picture.name, str(error)))
         if not by_frame:
             continue
         from pipeline.frames import read_frames
@@ -131,10 +133,11 @@ def open_pictures(pictures: Iterable[Picture], rejected: list[Rejected]) -> Iter
         reason = "the video ends before this frame; frames count from 0 in decoding order"
         try:
             for index, image in read_frames(path, sorted(missing)):
-                yield missing.pop(index), image
+                for picture in missing.pop(index):
+                    yield picture, image
         except InputError as error:
             reason = str(error)
-        rejected += [Rejected(p.name, reason) for p in missing.values()]
+        rejected += [Rejected(p.name, reason) for left_over in missing.values() for p in left_over]
 
 
 def reasons(rejected: Iterable[Rejected]) -> str:

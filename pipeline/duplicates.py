@@ -27,7 +27,7 @@ BLOCK = 2048
 class DedupeOptions:
     """When two crops are near-duplicates."""
 
-    distance: int = 8
+    distance: int = 6
     """bits; largest Hamming distance of their pHashes"""
     look_difference: float = 9.0
     """grey levels; largest mean difference of their 8x8 colour pictures"""

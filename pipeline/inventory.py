@@ -104,8 +104,9 @@ def training_runs(workspace: Workspace) -> list[dict[str, Any]]:
             summary = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             summary = {}
-        keys = ("recipe", "dataset", "dataset_digest", "seed", "epochs", "accuracy", "macro_f1")
-        rows.append({"run": path.parent.name} | {key: summary.get(key) for key in keys})
+        scores = summary.get("test") or {}
+        row = {key: summary.get(key) for key in ("recipe", "dataset", "dataset_digest", "seed", "epochs")}
+        rows.append({"run": path.parent.name} | row | {key: scores.get(key) for key in ("accuracy", "macro_f1")})
     return rows
 
 

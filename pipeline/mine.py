@@ -156,9 +156,10 @@ class _Pass:
         self.times.append(pts)
         self.end_pts = pts + max(frame.duration, 1)
         small = shrink(frame.image, self.options.shots.small_width)
-        cuts = self.cuts.push(small)
-        if self.holds.push(small):
+        new_drawing = self.holds.push(small)
+        if new_drawing:
             self.drawings.append(index)
+        cuts = self.cuts.push(small, new_drawing)
         if self._is_sample(pts):
             self.samples.append(self._search(frame, index, pts))
         for cut in cuts:

@@ -5,7 +5,6 @@ Cuts come from PySceneDetect's detectors, fed with small pictures from the one d
 that show one drawing: every frame is compared with the first of its run.
 """
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ NOMINAL_FPS = 24.0
 BLACK = 12.0
 """grey levels; mean below which a frame counts as black, as PySceneDetect's ThresholdDetector has it"""
 LOOKAHEAD = 4
-"""frames that a detector of hard cuts looks ahead at most"""
+"""drawings that a detector of hard cuts looks ahead at most"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +60,9 @@ def shrink(image_HW3: RGB, width: int) -> RGB:
 class CutFinder:
     """Takes small frames in order and tells cuts: a cut is the index of a new shot's first frame.
 
+    The detectors see drawings, not frames: between two drawings held on threes lie frames without any change, beside
+    which each step of a pan looks like a cut. A cut always brings a new drawing, so none is lost.
+
     Black belongs to the shot before it: a cut into black (the end of a fade) is none, the one out of it is.
     Of two cuts closer than `min_shot_frames` the hard one is kept before the fade, else the earlier.
     """
@@ -68,39 +70,49 @@ class CutFinder:
     def __init__(self, options: ShotOptions) -> None:
         self.options = options
         self._detectors = [(name, _detector(name)) for name in options.detectors]
-        self._last_cut = 0
         self._index = -1
+        self._starts: list[int] = []
+        self._last: RGB | None = None
+        self._black: set[int] = set()
+        self._last_cut = 0
         self._waiting: tuple[int, bool] | None = None
-        self._black: deque[int] = deque(maxlen=4 * options.min_shot_frames)
 
-    def push(self, small_HW3: RGB) -> list[int]:
-        """Takes the next frame; returns cuts known now, ascending (they lie some frames back)."""
-        from scenedetect.common import FrameTimecode
+    def push(self, small_HW3: RGB, new_drawing: bool) -> list[int]:
+        """Takes the next frame and whether it shows another drawing; returns cuts known now, ascending.
 
+        They lie some drawings back: the detectors look ahead.
+        """
         self._index += 1
-        when = FrameTimecode(self._index, fps=NOMINAL_FPS)
-        picture_bgr = np.ascontiguousarray(small_HW3[..., ::-1])
-        if picture_bgr.mean() < BLACK:
-            self._black.append(self._index)
-        found = [
-            (c.frame_num, name != "threshold")
-            for name, d in self._detectors
-            for c in d.process_frame(when, picture_bgr)
-        ]
-        return self._accept(found, self._index)
+        if not new_drawing:
+            return []
+        return self._accept(self._show(small_HW3), self._index)
 
     def finish(self) -> list[int]:
         """Cuts that were still held back when the frames ended."""
-        from scenedetect.common import FrameTimecode
-
-        if self._index < 0:
+        if self._last is None:
             return []
-        when = FrameTimecode(self._index, fps=NOMINAL_FPS)
-        found = [(c.frame_num, name != "threshold") for name, d in self._detectors for c in d.post_process(when)]
+        found = [cut for _ in range(LOOKAHEAD) for cut in self._show(self._last)]  # the last drawing, held for ever
         return self._accept(found, self._index + 2 * self.options.min_shot_frames)
 
+    def _show(self, small_HW3: RGB) -> list[tuple[int, bool]]:
+        """Shows a drawing to the detectors; their cuts as (first frame, whether it is hard)."""
+        from scenedetect.common import FrameTimecode
+
+        self._last = small_HW3
+        drawing = len(self._starts)
+        self._starts.append(self._index)
+        picture_bgr = np.ascontiguousarray(small_HW3[..., ::-1])
+        if picture_bgr.mean() < BLACK:
+            self._black.add(self._index)
+        when = FrameTimecode(drawing, fps=NOMINAL_FPS)
+        return [
+            (self._starts[cut.frame_num], name != "threshold")
+            for name, detector in self._detectors
+            for cut in detector.process_frame(when, picture_bgr)
+        ]
+
     def _accept(self, found: list[tuple[int, bool]], known_until: int) -> list[int]:
-        """Cuts that nothing found later can replace. Each is (first frame, whether it is hard)."""
+        """Cuts that nothing found later can replace."""
         accepted = []
         for cut, hard in sorted(found):
             if cut in self._black:
@@ -111,7 +123,8 @@ class CutFinder:
                 self._waiting = (cut, True) if hard and not self._waiting[1] else self._waiting
             elif cut - self._last_cut >= self.options.min_shot_frames:
                 self._waiting = (cut, hard)
-        if self._waiting and known_until - self._waiting[0] >= self.options.min_shot_frames + LOOKAHEAD:
+        settled = self._starts[-LOOKAHEAD - 1] if len(self._starts) > LOOKAHEAD else 0
+        if self._waiting and min(known_until, settled) - self._waiting[0] >= self.options.min_shot_frames:
             accepted.append(self._take())
         return accepted
 

@@ -95,7 +95,7 @@ def mine(
 
 def dedupe(
     ctx: typer.Context,
-    distance: Annotated[int | None, typer.Option("--distance", help="Largest Hamming distance, in bits (8).")] = None,
+    distance: Annotated[int | None, typer.Option("--distance", help="Largest Hamming distance, in bits (6).")] = None,
 ) -> None:
     """Mark near-duplicate crops over all episodes; nothing is deleted."""
     from pipeline.core.options import read_settings, resolve

@@ -62,11 +62,11 @@ def plan_of(quick: bool, seed: int) -> DemoPlan:
     if quick:
         return DemoPlan(
             cartoon=CartoonOptions(episodes=3, seconds=24.0, seed=seed), fitted=2, held_out=1, every_frames=8,
-            stages=20, positives=800, negatives=1200, epochs=25,
+            stages=16, positives=600, negatives=1000, epochs=120,
         )  # fmt: skip
     return DemoPlan(
-        cartoon=CartoonOptions(episodes=4, seconds=60.0, seed=seed), fitted=2, held_out=1, every_frames=6,
-        stages=20, positives=1500, negatives=2500, epochs=60,
+        cartoon=CartoonOptions(episodes=4, seconds=80.0, seed=seed), fitted=2, held_out=1, every_frames=6,
+        stages=20, positives=1500, negatives=2500, epochs=160,
     )  # fmt: skip
 
 

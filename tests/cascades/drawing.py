@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.xml import CascadeModel, HaarFeature, Node, Rect, Stage, Tree
+from cascades.model import CascadeModel, HaarFeature, Node, Rect, Stage, Tree
 from pipeline.core.files import write_bytes
 from pipeline.core.images import encode_png
 

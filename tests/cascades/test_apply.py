@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from cascades.apply import WindowJudge
-from cascades.xml import CascadeModel, HaarFeature, Rect, write_xml
+from cascades.model import CascadeModel, HaarFeature, Rect
+from cascades.xml import write_xml
 from pipeline.core.errors import CascadeError
 from tests.cascades.drawing import clutter, face_windows, random_model
 

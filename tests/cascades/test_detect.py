@@ -9,9 +9,10 @@ from cascades.apply import WindowJudge
 from cascades.detect import DetectOptions, Detector, LoadedCascade, RawWindows, _Search, group_windows, suppress
 from cascades.evaluate import evaluate_detector
 from cascades.fit import Fitted
+from cascades.model import CascadeModel
 from cascades.negatives import shrink
 from cascades.truth import read_truth
-from cascades.xml import CascadeModel, write_xml
+from cascades.xml import write_xml
 from pipeline.core.errors import CascadeError, MissingToolError, UsageError
 from tests.cascades.drawing import as_rgb, clutter, draw_face, random_model, write_scenes
 

@@ -1,8 +1,8 @@
 import numpy as np
 
 from cascades.apply import WindowJudge
+from cascades.model import CascadeModel
 from cascades.negatives import Miner, MiningOptions, Scene
-from cascades.xml import CascadeModel
 from tests.cascades.drawing import clutter, face_windows, random_model
 
 NOBODY = np.zeros((0, 4))

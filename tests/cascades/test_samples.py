@@ -135,3 +135,14 @@ def test_what_cannot_be_fitted_is_said_before_fitting(tmp_path: Path) -> None:
         gather_samples(read_truth(tmp_path / "few.npz"), [folder], None, FEW)
     with pytest.raises(TruthError, match="nobody is called 'zoe' in it; there are ann"):
         gather_samples(read_truth(write_scenes(tmp_path / "s", 2)), [], "zoe", FEW)
+
+
+def test_a_box_outside_its_picture_is_rejected_and_one_across_its_edge_is_used(tmp_path: Path) -> None:
+    path = write_scenes(tmp_path, 4)
+    coco = json.loads(path.read_text())
+    coco["annotations"][0]["bbox"] = [500, 10, 40, 40]
+    coco["annotations"][1]["bbox"] = [-10, -10, 60, 60]
+    path.write_text(json.dumps(coco))
+    samples = gather_samples(read_truth(path), [], None, SampleOptions(positives=60, held_out_fraction=0.0))
+    assert samples.faces == 3
+    assert [(r.row, "outside the 200x140 picture" in r.reason) for r in samples.rejected] == [("000.png", True)]

@@ -6,17 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascades.xml import (
-    CascadeModel,
-    HaarFeature,
-    LbpFeature,
-    Node,
-    Rect,
-    Stage,
-    Tree,
-    read_xml,
-    write_xml,
-)  # fmt: skip
+from cascades.model import CascadeModel, HaarFeature, LbpFeature, Node, Rect, Stage, Tree
+from cascades.xml import read_xml, write_xml
 from pipeline.core.errors import CascadeError
 from tests.cascades.drawing import random_model
 

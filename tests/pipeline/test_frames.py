@@ -43,6 +43,12 @@ def test_frames_at_gives_the_same_frames_as_decoding_all(tmp_path: Path) -> None
         assert (frame.image == every[frame.index].image).all()
 
 
+@pytest.mark.parametrize("count", [1, 150, 400, 420])
+def test_many_frames_can_be_asked_for_at_once(tmp_path: Path, count: int) -> None:
+    path = encode(tmp_path / "long.mp4", scenes(18, 24, 64, 48))
+    assert [f.index for f in frames_at(path, range(5, 5 + count))] == list(range(5, 5 + count))
+
+
 @pytest.mark.parametrize(("width", "height"), [(161, 97), (98, 54), (16, 16)])
 def test_any_size_comes_out_as_it_is(tmp_path: Path, width: int, height: int) -> None:
     frames = np.random.default_rng(0).integers(0, 255, (4, height, width, 3), dtype=np.uint8)
