@@ -35,7 +35,9 @@ def main() -> None:
             subprocess.run([*ours, *fit], check=True, stdout=subprocess.DEVNULL)
         decoding = cpu_seconds([ffmpeg_path(), "-v", "error", "-i", str(video), "-an", "-f", "null", "-"])
         mining = cpu_seconds([*ours, "mine", str(video), "--jobs", "1", "--min-face", "48"])
-    print(f"{video.name}: ffmpeg -f null {decoding:.2f} CPU s, mine with 2 cascades at 4 fps {mining:.2f} CPU s: ", end="")
+    print(
+        f"{video.name}: ffmpeg -f null {decoding:.2f} CPU s, mine with 2 cascades at 4 fps {mining:.2f} CPU s: ", end=""
+    )
     print(f"{mining / decoding:.1f} times decoding")
 
 

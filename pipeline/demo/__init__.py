@@ -51,6 +51,8 @@ class DemoPlan:
     """windows for a cascade"""
     negatives: int
     """windows for each stage of a cascade"""
+    validation: float
+    """share of the training examples kept apart to choose the best epoch; too few say nothing"""
     epochs: int
     """of training"""
     min_face: int = 40
@@ -61,12 +63,12 @@ def plan_of(quick: bool, seed: int) -> DemoPlan:
     """The plan of `demo` or `demo --quick`."""
     if quick:
         return DemoPlan(
-            cartoon=CartoonOptions(episodes=3, seconds=24.0, seed=seed), fitted=2, held_out=1, every_frames=8,
-            stages=16, positives=600, negatives=1000, epochs=120,
+            cartoon=CartoonOptions(episodes=3, seconds=22.0, seed=seed), fitted=2, held_out=1, every_frames=12,
+            stages=14, positives=600, negatives=1000, validation=0.0, epochs=110,
         )  # fmt: skip
     return DemoPlan(
-        cartoon=CartoonOptions(episodes=4, seconds=80.0, seed=seed), fitted=2, held_out=1, every_frames=6,
-        stages=20, positives=1500, negatives=2500, epochs=160,
+        cartoon=CartoonOptions(episodes=4, seconds=80.0, seed=seed), fitted=2, held_out=1, every_frames=10,
+        stages=15, positives=1200, negatives=2000, validation=0.15, epochs=160,
     )  # fmt: skip
 
 
@@ -106,7 +108,8 @@ def run_demo(workspace: Workspace, *, quick: bool, seed: int, progress: Progress
         labelled = import_labels(workspace, folder / "oracle.csv", progress)
     with clock("export"):
         ids = sorted(e.id for e in workspace.catalogue.all(Episode) if e.name in held_out)
-        options = ExportOptions(split=SplitOptions(shares=(0.85, 0.15, 0.0), test_episodes=tuple(ids), seed=seed))
+        shares = (1 - plan.validation, plan.validation, 0.0)
+        options = ExportOptions(split=SplitOptions(shares=shares, test_episodes=tuple(ids), seed=seed))
         exported = export_summary(workspace, export(workspace, DATASET, options, progress))
     with clock("train"):
         summary = _trained(workspace, plan, seed, progress)
