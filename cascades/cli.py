@@ -173,13 +173,13 @@ def detect(
 ) -> None:
     """Find faces on still images; nothing is stored."""
     from cascades.detect import Detector
-    from cascades.registry import mining_cascades
+    from cascades.registry import chosen_cascades
     from pipeline.core.errors import ImageError, UsageError
     from pipeline.core.images import read_rgb
 
     session = session_of(ctx)
     workspace = session.workspace()
-    cascades = mining_cascades(workspace, cascade or [])
+    cascades = chosen_cascades(workspace, cascade or [])
     if not cascades:
         raise UsageError("nothing to look for: give --cascade NAME or FILE.xml, or fit one with `toonsift cascade fit`")
     detector = Detector(cascades, _detect_options(min_face))

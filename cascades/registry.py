@@ -61,22 +61,27 @@ def named_cascades(workspace: Workspace) -> list[Cascade]:
     return [c for c in workspace.catalogue.all(Cascade) if not c.id.startswith(EXTERNAL)]
 
 
-def mining_cascades(workspace: Workspace, wanted: Sequence[str]) -> list[LoadedCascade]:
-    """What to mine with: the cascades given, else all of the workspace. XML files are kept in the file store.
+def chosen_cascades(workspace: Workspace, wanted: Sequence[str]) -> list[LoadedCascade]:
+    """The cascades given, each once, else all of the workspace; nothing is written.
 
     Raises:
         NotFoundError, CascadeError: as `load_cascade`.
     """
     loaded = [load_cascade(workspace, name) for name in wanted or [c.id for c in named_cascades(workspace)]]
+    return list({cascade.digest: cascade for cascade in loaded}.values())
+
+
+def mining_cascades(workspace: Workspace, wanted: Sequence[str]) -> list[LoadedCascade]:
+    """`chosen_cascades`; those that came as files are kept, so that what they find can be traced. Call under the lock."""
+    chosen = chosen_cascades(workspace, wanted)
     known = {c.sha256 for c in workspace.catalogue.all(Cascade)}
-    for cascade in loaded:
+    for cascade in chosen:
         if cascade.digest not in known:
             workspace.objects.put(cascade.content, ".xml")
             name = f"{EXTERNAL}{cascade.character}:{cascade.digest[:12]}"
             record = Cascade(id=name, character=cascade.character, sha256=cascade.digest, card="{}", created=now())
             workspace.catalogue.put([record])
-            known.add(cascade.digest)
-    return list({cascade.digest: cascade for cascade in loaded}.values())
+    return chosen
 
 
 def card_of(cascade: Cascade) -> dict[str, Any]:

@@ -6,6 +6,7 @@ tuple text.
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -172,7 +173,7 @@ class Catalogue:
             yield
         except sqlite3.OperationalError as error:
             text = str(error)
-            if "full" in text:
+            if "full" in text or ("disk I/O" in text and _is_full(self.path)):
                 raise DiskFullError(
                     f"the disk that holds {self.path} is full; free some space and run the same command again "
                     "(what was finished is kept)"
@@ -200,6 +201,11 @@ _COLUMNS: dict[type[Any], dict[str, Codec]] = {
     for kind in TABLES
 }
 """kind -> column -> codec, without boxes"""
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk has no room for a page of the log: SQLite then speaks of an I/O error."""
+    return shutil.disk_usage(path.parent).free < 1 << 16
 
 
 def _has_box(kind: type[Any]) -> bool:

@@ -74,7 +74,7 @@ def run_with_kills(words: list[str], kills: int, chance: random.Random, longest:
     return hits
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
 def test_mining_and_exporting_end_the_same_however_often_they_are_killed(
     tmp_path: Path, series: Path, cascade_xml: Path, kills: int
 ) -> None:

@@ -100,7 +100,7 @@ def test_a_model_is_evaluated_on_another_dataset(finished: Finished, tmp_path: P
     [
         (["train"], "UsageError: say which dataset to train on"),
         (["train", "nowhere"], "NotFoundError: no dataset 'nowhere'"),
-        (["train", "/no/such/folder"], "NotFoundError: no dataset '/no/such/folder'"),
+        (["train", "/no/such/folder"], "NotFoundError: /no/such/folder is no dataset version"),
         (["train", "x", "--recipe", "hil"], r"UsageError: there is no recipe 'hil'; did you mean hill\?"),
         (["train", "x", "--set", "speed=9"], "UsageError: --set speed=9: there is no option 'speed'"),
         (["train", "x", "--epochs", "0"], "UsageError: epochs must be from 1 to 100000, got 0"),

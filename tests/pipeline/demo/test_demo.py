@@ -47,7 +47,7 @@ def test_the_figures_are_better_than_nothing(result: dict) -> None:
 def test_nothing_that_the_scores_come_from_was_fitted_to(demo: Path, result: dict) -> None:
     assert result["dataset"]["leaks"] == 0
     dataset = read_dataset(Workspace(demo).dataset_folder("demo"))
-    assert {e.split for e in dataset.examples} == {"train", "val", "test"}
+    assert {e.split for e in dataset.examples} == {"train", "test"}
     assert not {e.episode for e in dataset.examples if e.split == "test"} & {
         e.episode for e in dataset.examples if e.split != "test"
     }
