@@ -1,5 +1,6 @@
 """Crops -> near-duplicate groups; labels -> a dataset version."""
 
+import json
 import shutil
 import time
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pipeline.core.images import decode_rgb
 from pipeline.core.manifest import SPLITS, read_dataset
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label
+from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label, Run
 from pipeline.core.workspace import Workspace, checked_name, now
 from pipeline.duplicates import HASH_KIND, LOOK_KIND, DedupeOptions, find_groups, look, phash
 from pipeline.export import Draft, ExportOptions, draft, manifest_of, write_version
@@ -65,8 +66,20 @@ def dedupe(workspace: Workspace, options: DedupeOptions, progress: Progress | No
         for old in catalogue.all(DuplicateGroup):
             catalogue.delete(DuplicateGroup, id=old.id)
         catalogue.put(groups)
-        catalogue.put([run_of("dedupe", "all", run_digest("dedupe", plain), plain, counts, seconds)])
+        catalogue.put([run_of("dedupe", "all", _dedupe_digest(crops, options), plain, counts, seconds)])
     return counts | {"distance": options.distance, "seconds": round(seconds, 3)}
+
+
+def dedupe_if_stale(workspace: Workspace, progress: Progress | None = None) -> None:
+    """Groups near-duplicates again, as last asked for, when crops came or went since: no split may rest on old groups."""
+    last = workspace.catalogue.get(Run, "dedupe:all")
+    options = DedupeOptions(**json.loads(last.options)) if last else DedupeOptions()
+    if last is None or last.digest != _dedupe_digest(workspace.catalogue.all(Crop), options):
+        dedupe(workspace, options, progress)
+
+
+def _dedupe_digest(crops: list[Crop], options: DedupeOptions) -> str:
+    return run_digest("dedupe", [as_plain(options), sorted(crop.id for crop in crops)])
 
 
 def export(workspace: Workspace, name: str, options: ExportOptions, progress: Progress | None = None) -> ExportOutcome:
@@ -78,7 +91,7 @@ def export(workspace: Workspace, name: str, options: ExportOptions, progress: Pr
     """
     checked_name(name, "dataset")
     catalogue = workspace.catalogue
-    hash_crops(workspace, progress)
+    dedupe_if_stale(workspace, progress)
     episodes = {episode.id: episode for episode in catalogue.all(Episode)}
     made = draft(
         name, catalogue.all(Crop), catalogue.all(Label), catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),

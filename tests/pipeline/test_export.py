@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ from pipeline.core.images import encode_png
 from pipeline.core.manifest import damaged_files, read_dataset
 from pipeline.core.records import Crop, DuplicateGroup, Episode, Label
 from pipeline.core.workspace import Workspace
+from pipeline.duplicates import DedupeOptions
 from pipeline.export import ExportOptions, consensus
-from pipeline.flow.curation import export, verify_dataset
+from pipeline.flow.curation import dedupe, export, hash_crops, verify_dataset
 from tests.records import crop, episode, label
 
 
@@ -84,13 +86,29 @@ def test_a_flipped_bit_a_missing_and_a_moved_file_are_found(filled: Workspace) -
     assert "was changed after the export" in verify_dataset(filled, "faces")[0]
 
 
-def test_duplicates_are_exported_once_and_those_labelled_differently_not_at_all(filled: Workspace) -> None:
+def test_crops_that_came_after_dedupe_are_grouped_before_an_export(filled: Workspace) -> None:
+    dedupe(filled, DedupeOptions(distance=4))
+    assert filled.catalogue.count(DuplicateGroup) == 0
+    first = filled.catalogue.get(Crop, "c00")
+    assert first is not None
+    filled.catalogue.put([replace(first, id="c99", shot="another", track="another", episode="e2")])
+    filled.catalogue.put([label("c99", "happy")])
+    made = export(filled, "faces", ExportOptions()).made
+    [group] = filled.catalogue.all(DuplicateGroup)
+    assert group.members == ("c00", "c99")
+    assert made.left_out == {"near-duplicate": 1}
+
+
+def test_duplicates_are_exported_once_and_those_labelled_differently_not_at_all(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled.catalogue.put(
         [
             DuplicateGroup(id="g1", kept="c01", members=("c00", "c01"), diameter_bits=0),
             DuplicateGroup(id="g2", kept="c02", members=("c02", "c05"), diameter_bits=0),
         ]
     )
+    monkeypatch.setattr("pipeline.flow.curation.dedupe_if_stale", lambda place, _: hash_crops(place))  # groups made up
     outcome = export(filled, "faces", ExportOptions())
     ids = {e.id for e in outcome.made.examples}
     assert "c01" in ids
