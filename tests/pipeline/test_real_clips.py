@@ -1,0 +1,33 @@
+"""Real cartoons, where they lie beside the project."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.frames import decode, probe
+from pipeline.shots import CutFinder, HoldFinder, ShotOptions, shrink
+
+
+@pytest.mark.parametrize("name", ["s01e01.mp4", "s01e04.mp4"])
+def test_every_labelled_cut_is_found_to_the_frame(shared: Path, name: str) -> None:
+    labelled = json.loads((shared / "labels" / "penny_chip_cuts.json").read_text())[name]
+    options = ShotOptions()
+    cuts, holds, found, count = CutFinder(options), HoldFinder(options), [], 0
+    for frame in decode(shared / "clips" / "penny_chip" / name):
+        small = shrink(frame.image, options.small_width)
+        found += cuts.push(small, holds.push(small))
+        count += 1
+    found += cuts.finish()
+    assert count == labelled["frames"]
+    assert set(labelled["cuts"]) <= set(found)
+    assert len(found) <= len(labelled["cuts"]) + 1, "one morph looks like a cut"
+
+
+def test_a_container_that_tells_too_many_frames_is_decoded_to_what_is_there(shared: Path) -> None:
+    path = shared / "clips" / "popeye" / "popeye_T00_720.mkv"
+    frames = [frame.pts for frame in decode(path)]
+    told = probe(path).frames_hint
+    assert told is not None
+    assert len(frames) == 1800 < told
+    assert frames == sorted(set(frames))
