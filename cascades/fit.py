@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.apply import WindowJudge
 from cascades.augment import AugmentOptions
-from cascades.boost import BoostedStage, BoostOptions, Stump, boost_stage
-from cascades.features import FeatureTable, bin_values, enumerate_haar, mode_of, tabulate
-from cascades.model import CascadeModel, Node, Stage, Tree
+from cascades.boost import BoostOptions
+from cascades.builder import CascadeBuilder, LearnOptions
+from cascades.features import mode_of
+from cascades.model import CascadeModel
 from cascades.negatives import Miner, MiningOptions
 from cascades.samples import FEWEST_POSITIVES, SampleOptions, Samples
 from cascades.xml import MAX_SIDE
@@ -93,6 +93,22 @@ class FitOptions:
             seed=self.seed,
         )
 
+    @property
+    def learning(self) -> LearnOptions:
+        """The part that says what stages are made of."""
+        boost = BoostOptions(
+            min_hit_rate=self.min_hit_rate, max_false_alarm=self.max_false_alarm, max_weak=self.max_weak
+        )
+        width, height = self.size
+        return LearnOptions(
+            mode=self.mode,
+            width=width,
+            height=height,
+            features_per_stage=self.features_per_stage,
+            seed=self.seed,
+            boost=boost,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageReport:
@@ -151,10 +167,9 @@ def fit_cascade(samples: Samples, options: FitOptions, progress: Progress | None
     """
     started, cpu_started = time.perf_counter(), time.process_time()
     width, height = options.size
-    everything = enumerate_haar(width, height, mode_of(options.mode))
     mining = replace(options.mining, smallest_px=options.mining.smallest_px or samples.smallest_px)
     miner = Miner(samples.scenes, _limited(samples.hard, options), width, height, options.seed, mining)
-    builder = _Builder(everything, samples, options)
+    builder = CascadeBuilder(samples, options.learning)
     reports: list[StageReport] = []
     reason = f"all {options.stages} stages fitted"
     with (progress or Silent()).step("fitting", options.stages, "stages") as step:
@@ -224,77 +239,6 @@ def _exhausted(miner: Miner, left: int) -> str:
         f"negatives exhausted after {miner.seen:,} windows ({left} left that pass); reached false alarm {rate:.2g}; "
         "give more pictures for a stricter cascade"
     )
-
-
-class _Builder:
-    """The cascade so far, and the samples that still pass it."""
-
-    def __init__(self, everything: FeatureTable, samples: Samples, options: FitOptions) -> None:
-        self.everything, self.options = everything, options
-        self.positives, self.held_out = samples.positives, samples.held_out
-        self.positives_before = len(self.positives)
-        self.face = samples.face
-        self.stages: list[tuple[tuple[Stump, ...], float]] = []
-        self.judge = WindowJudge(self.model())
-
-    def add_stage(self, negatives_NHW: NDArray[np.uint8]) -> BoostedStage | None:
-        """Boosts the next stage; None where no stump separates anything."""
-        options = self.options
-        self.positives_before = len(self.positives)
-        chosen = self._choose()
-        samples = tabulate(np.concatenate([self.positives, negatives_NHW]))
-        stage = boost_stage(
-            bin_values(self.everything.select(chosen), samples),
-            self.positives_before,
-            BoostOptions(
-                min_hit_rate=options.min_hit_rate, max_false_alarm=options.max_false_alarm, max_weak=options.max_weak
-            ),
-        )
-        if not stage.stumps:
-            return None
-        stumps = tuple(Stump(int(chosen[s.feature]), s.threshold, s.left, s.right) for s in stage.stumps)
-        self.stages.append((stumps, stage.threshold))
-        self.judge = WindowJudge(self.model())
-        passes = self.judge.windows(self.positives).stages_passed == self.judge.complete
-        self.positives = self.positives[passes]
-        return stage
-
-    def held_out_hit_rate(self) -> float | None:
-        if not len(self.held_out):
-            return None
-        return float((self.judge.windows(self.held_out).stages_passed == self.judge.complete).mean())
-
-    def model(self) -> CascadeModel:
-        used = self._used()
-        place = {feature: i for i, feature in enumerate(used)}
-        stages = tuple(
-            Stage(
-                threshold,
-                tuple(Tree((Node(0, -1, place[s.feature], s.threshold),), (s.left, s.right)) for s in stumps),
-            )
-            for stumps, threshold in self.stages
-        )
-        return CascadeModel(
-            kind="HAAR",
-            width=self.options.size[0],
-            height=self.options.size[1],
-            stages=stages,
-            features=tuple(self.everything.feature(i) for i in used),
-            mode=self.options.mode.upper(),
-            face=self.face,
-        )
-
-    def _used(self) -> list[int]:
-        return sorted({s.feature for stumps, _ in self.stages for s in stumps})
-
-    def _choose(self) -> NDArray[np.int64]:
-        """Rows of the enumeration, ascending: a seeded choice for this stage and all that are used already."""
-        total, wanted = len(self.everything), self.options.features_per_stage
-        if not 0 < wanted < total:
-            return np.arange(total, dtype=np.int64)
-        random = np.random.default_rng([self.options.seed, 7, len(self.stages)])
-        fresh = random.choice(total, size=wanted, replace=False)
-        return np.union1d(fresh, np.array(self._used(), dtype=np.int64)).astype(np.int64)
 
 
 def as_row(report: StageReport) -> dict[str, Any]:
