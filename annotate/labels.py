@@ -1,7 +1,10 @@
 """Files of labels -> rows of answers, each checked on its own: a bad row is rejected with its reason, the rest is kept.
 
 Read: CSV with a header, JSON (a list of objects), JSON lines, and COCO JSON whose images are frames of videos
-(`video` + 0-based `frame`) and whose annotations carry `attributes.emotion`.
+(`video` + 0-based `frame`) and whose annotations carry `attributes.emotion`, or tell a character by their category.
+
+A file may have a column `answer` in place of `emotion` (`cascade suspects` writes one): a character's name, not-a-face,
+unsure or skip; rows where it is empty were not answered and are passed over.
 """
 
 import csv
@@ -13,12 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError, LabelError
-from pipeline.core.records import Box
+from pipeline.core.records import NOT_A_FACE, UNSURE, Box
 from pipeline.core.workspace import checked_name
 
 MAX_BYTES = 1 << 30
 SKIP = "skip"
 """an answer that says: I looked and give no label"""
+RESERVED = {"not_a_face": NOT_A_FACE, "not-a-face": NOT_A_FACE, "not a face": NOT_A_FACE, "unsure": UNSURE}
+"""answers about the crop itself, as people write them"""
+UNNAMED = frozenset({"", "face", "ignore", "unknown"})
+"""categories of COCO that name nobody"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +35,7 @@ class Answer:
     row: int
     """1-based position in the file, the header not counted"""
     emotion: str
-    """the class; empty for a skip"""
+    """the class, NOT_A_FACE or UNSURE; empty for a skip, and where only the character is told"""
     character: str = ""
     """whom the annotator saw; empty when not said"""
     annotator: str = "unknown"
@@ -36,7 +43,7 @@ class Answer:
     created: str = ""
     """UTC, ISO 8601; empty when not said"""
     crop: str = ""
-    """id of the crop; empty for an answer by place"""
+    """id of the crop or of a place; empty for an answer by video and frame"""
     video: str = ""
     """name of the episode's file, without its folders"""
     frame: int = -1
@@ -74,6 +81,8 @@ def read_labels(path: Path) -> tuple[list[Answer], list[Rejected]]:
     answers: list[Answer] = []
     rejected: list[Rejected] = []
     for number, row in enumerate(_rows(path, text), start=1):
+        if "answer" in row and not str(row.get("answer") or "").strip():
+            continue
         try:
             answers.append(_answer(number, row))
         except (InputError, ValueError, TypeError, KeyError) as error:
@@ -84,9 +93,9 @@ def read_labels(path: Path) -> tuple[list[Answer], list[Rejected]]:
 def _rows(path: Path, text: str) -> Iterator[dict[str, Any]]:
     if text.lstrip()[0] not in "[{":
         reader = csv.DictReader(io.StringIO(text, newline=""))
-        if not reader.fieldnames or "emotion" not in reader.fieldnames:
+        if not {"emotion", "answer"} & set(reader.fieldnames or ()):
             raise LabelError(
-                f"{path}: neither JSON nor CSV with a column `emotion` (its first line has: "
+                f"{path}: neither JSON nor CSV with a column `emotion` or `answer` (its first line has: "
                 f"{', '.join(reader.fieldnames or [])[:80]}); needed are `crop` or `video,frame,left,top,right,bottom`, "
                 "and `emotion`; `character` and `annotator` if known"
             )
@@ -120,19 +129,17 @@ def _coco_rows(path: Path, document: dict[str, Any]) -> Iterator[dict[str, Any]]
             continue
         image = images.get(a.get("image_id"), {})
         x, y, width, height = a.get("bbox") or (0, 0, 0, 0)
+        emotion, character = (a.get("attributes") or {}).get("emotion"), str(names.get(a.get("category_id"), ""))
+        named = character.casefold() not in UNNAMED
         yield {
             "video": image.get("video"), "frame": image.get("frame"), "left": x, "top": y, "right": x + width,
-            "bottom": y + height, "emotion": (a.get("attributes") or {}).get("emotion"),
-            "character": names.get(a.get("category_id"), ""), "annotator": annotator,
+            "bottom": y + height, "emotion": emotion or (SKIP if named else ""), "character": character,
+            "annotator": annotator,
         }  # fmt: skip
 
 
 def _answer(number: int, row: dict[str, Any]) -> Answer:
-    emotion = str(row.get("emotion") or "").strip()
-    if not emotion:
-        raise LabelError(f"no emotion given; write one, or `{SKIP}` where the annotator gave none")
-    emotion = "" if emotion == SKIP else checked_name(emotion, "class")
-    character = str(row.get("character") or "").strip()
+    emotion, character = _said(row)
     said = Answer(
         row=number,
         emotion=emotion,
@@ -154,3 +161,24 @@ def _answer(number: int, row: dict[str, Any]) -> Answer:
     if frame < 0:
         raise LabelError(f"frame must be 0 or more, got {frame}")
     return replace(said, video=video, frame=frame, box=Box(left=left, top=top, right=right, bottom=bottom))
+
+
+def _said(row: dict[str, Any]) -> tuple[str, str]:
+    """(emotion, character) of a row; a reserved answer stands where the emotion does, and nobody is named with it."""
+    character = str(row.get("character") or "").strip()
+    if "answer" in row:
+        answer = str(row["answer"]).strip()
+        reserved = RESERVED.get(answer.casefold())
+        if reserved or answer == SKIP:
+            return reserved or "", ""
+        emotion = str(row.get("emotion") or "").strip()
+        return checked_name(emotion, "class") if emotion and emotion != SKIP else "", answer
+    emotion = str(row.get("emotion") or "").strip()
+    if not emotion:
+        raise LabelError(
+            f"no emotion given; write one, or `{SKIP}` where the annotator gave none (or `not-a-face`, `unsure`)"
+        )
+    reserved = RESERVED.get(emotion.casefold())
+    if reserved:
+        return reserved, character
+    return "" if emotion == SKIP else checked_name(emotion, "class"), character

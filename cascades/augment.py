@@ -1,12 +1,21 @@
-"""Variations of a face: what a detector's grid, a moving head and another light do to it. Few boxes become enough."""
+"""Variations of a face: what a detector's grid, a moving head, another light and another pen do to it: few boxes become enough."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.core.errors import UsageError
 from pipeline.core.images import Luma
+
+THINNER_SHARE = 0.25
+"""how much less lines become thinner than thicker: thin ones are soon gone, and the face with them"""
+_HIGHEST = {
+    "shift_fraction": 0.5, "scale_fraction": 0.5, "rotation_degrees": 180.0, "contrast_fraction": 0.9,
+    "brightness_levels": 255.0, "gamma_fraction": 2.0, "line_fraction": 0.2, "background_share": 1.0,
+}  # fmt: skip
+"""of each option"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +34,25 @@ class AugmentOptions:
     """around the window's mean"""
     brightness_levels: float = 20.0
     """grey levels"""
+    gamma_fraction: float = 0.25
+    """darker or lighter in the middle tones: the exponent is e to this"""
+    line_fraction: float = 0.02
+    """of the face's width: dark lines thicker by this on each side, or thinner by THINNER_SHARE of it"""
+    background_share: float = 0.25
+    """of the variations show the face before another piece of the same pictures"""
+
+    def __post_init__(self) -> None:
+        for name, highest in _HIGHEST.items():
+            value = getattr(self, name)
+            if not 0 <= value <= highest:
+                raise UsageError(f"augment {name} must be 0 to {highest:g}, got {value:g}")
+
+    @property
+    def mild(self) -> "AugmentOptions":
+        """Without what is invented: only what a detector's grid and a moving head do."""
+        return replace(
+            self, contrast_fraction=0, brightness_levels=0, gamma_fraction=0, line_fraction=0, background_share=0
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +70,11 @@ class Variation:
     mirrored: bool = False
     contrast: float = 1.0
     brightness: float = 0.0
+    gamma: float = 1.0
+    line: float = 0.0
+    """by how much dark lines are thicker on each side, as a fraction of the region's width; below zero thinner"""
+    backdrop: bool = False
+    """whether another background is behind the face"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +91,7 @@ class Region:
 
 def vary(random: np.random.Generator, options: AugmentOptions) -> Variation:
     """Draws a variation within the options' bounds."""
-    right, down, scale, degrees, contrast, brightness = random.uniform(-1.0, 1.0, size=6)
+    right, down, scale, degrees, contrast, brightness, gamma, line = random.uniform(-1.0, 1.0, size=8).tolist()
     return Variation(
         right=right * options.shift_fraction,
         down=down * options.shift_fraction,
@@ -67,6 +100,9 @@ def vary(random: np.random.Generator, options: AugmentOptions) -> Variation:
         mirrored=options.mirror and bool(random.random() < 0.5),
         contrast=1.0 + contrast * options.contrast_fraction,
         brightness=brightness * options.brightness_levels,
+        gamma=math.exp(gamma * options.gamma_fraction),
+        line=line * options.line_fraction * (1.0 if line > 0 else THINNER_SHARE),
+        backdrop=bool(random.random() < options.background_share),
     )
 
 
@@ -83,8 +119,9 @@ def region_around(
 def cut_window(image_HW: Luma, region: Region, width: int, height: int, variation: Variation = Variation()) -> Luma:
     """The region as a (height, width) window, seen through `variation`; outside the image its edge goes on.
 
-    It samples as the detector does: the image is halved while the region stays at least as large as the window, then
-    interpolated linearly.
+    It samples as the detector does, which shrinks its images by linear interpolation without smoothing them first: a
+    window pixel is what lies at its centre in the image, however large the region is. `variation.line` and
+    `variation.backdrop` are not applied here, see `cascades.redraw`.
     """
     import cv2
 
@@ -109,9 +146,10 @@ def cut_window(image_HW: Luma, region: Region, width: int, height: int, variatio
 
 
 def _relight(window_HW: Luma, variation: Variation) -> Luma:
-    if variation.contrast == 1.0 and variation.brightness == 0.0:
+    if variation.contrast == 1.0 and variation.brightness == 0.0 and variation.gamma == 1.0:
         return window_HW
-    grey: NDArray[np.float64] = window_HW.astype(np.float64)
-    mean = grey.mean()
-    lit = (grey - mean) * variation.contrast + mean + variation.brightness
-    return np.asarray(np.clip(np.rint(lit), 0, 255), dtype=np.uint8)
+    levels = np.arange(256, dtype=np.float64)
+    bent: NDArray[np.float64] = 255.0 * (levels / 255.0) ** variation.gamma
+    mean = bent[window_HW].mean()
+    lit = (bent - mean) * variation.contrast + mean + variation.brightness
+    return np.asarray(np.clip(np.rint(lit), 0, 255).astype(np.uint8)[window_HW])

@@ -1,79 +1,100 @@
-"""Gentle AdaBoost with regression stumps (Friedman, Hastie & Tibshirani 2000, algorithm 4): one stage of a cascade.
+"""One stage of a cascade: boosted trees, and the threshold that lets the positives through.
 
-Each round takes the feature and threshold with the least weighted squared error against +1 (positives come first) and
--1, found on histograms of the binned values (as Appel et al. 2013 and gradient boosting libraries do); the threshold
-is then put midway between the two exact values it separates. The stage's own threshold lets `min_hit_rate` of the
-positives through; the stage is done when it lets through no more than `max_false_alarm` of the negatives.
+Gentle AdaBoost (Friedman, Hastie & Tibshirani 2000, algorithm 4), Real AdaBoost (Schapire & Singer 1999) or Discrete
+AdaBoost (Freund & Schapire 1997). The stage's threshold lets `min_hit_rate` of the positives through; the stage is done
+when it lets through no more than `max_false_alarm` of the negatives.
 """
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.compiled import compiled, in_slices
-from cascades.features import MAX_BINS, BinnedFeatures, values_of
-from cascades.model import THRESHOLD_SLACK
+from cascades.model import THRESHOLD_SLACK, Tree
+from cascades.search import Search
+from cascades.trees import grow_tree
+from pipeline.core.errors import UsageError
+
+Boosting = Literal["gentle", "real", "discrete"]
+MAX_DEPTH = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoostOptions:
-    """When a stage is good enough."""
+    """What a stage is boosted with, and when it is good enough."""
 
     min_hit_rate: float = 0.995
     """share of the positives that the stage must let through"""
     max_false_alarm: float = 0.5
     """share of the negatives that it may let through"""
     max_weak: int = 100
-    """stumps at most"""
+    """trees at most"""
+    boosting: Boosting = "gentle"
+    """`gentle`, `real` or `discrete` AdaBoost"""
+    depth: int = 1
+    """decisions from the root of a tree to its leaves, at most; 1 is a stump"""
+    weight_kept: float = 1.0
+    """share of all weight that splits are looked for on; the lightest samples are left out (OpenCV: 0.95)"""
+    positive_share: float = 0.0
+    """of all weight at the start; more of it asks for fewer lost positives (after Viola & Jones 2002); 0 for what suits
+    the features"""
 
-
-@dataclass(frozen=True, slots=True)
-class Stump:
-    """A weak classifier: `left` where the value is below the threshold, else `right`; all float32."""
-
-    feature: int
-    """row of the table it was chosen from"""
-    threshold: float
-    left: float
-    right: float
+    def __post_init__(self) -> None:
+        if self.boosting not in get_args(Boosting):
+            raise UsageError(f"--boosting must be one of {', '.join(get_args(Boosting))}, got {self.boosting!r}")
+        bounds: list[tuple[str, float, float, float]] = [
+            ("--depth", self.depth, 1, MAX_DEPTH),
+            ("--max-weak", self.max_weak, 1, 10_000),
+            ("--weight-kept", self.weight_kept, 0.5, 1.0),
+            ("--positive-share", self.positive_share or 0.5, 0.05, 0.95),
+        ]
+        for name, value, lowest, highest in bounds:
+            if not lowest <= value <= highest:
+                raise UsageError(f"{name} must be {lowest:g} to {highest:g}, got {value:g}")
 
 
 @dataclass(frozen=True, slots=True)
 class BoostedStage:
     """A stage and what it does on the samples it was boosted on."""
 
-    stumps: tuple[Stump, ...]
+    trees: tuple[Tree, ...]
+    """their nodes refer to rows of the enumeration"""
     threshold: float
     """float32; passes where sum >= threshold - THRESHOLD_SLACK"""
     hit_rate: float
     false_alarm: float
 
+    @property
+    def stumps(self) -> tuple[Tree, ...]:
+        """The trees, by the name they had when all were stumps."""
+        return self.trees
 
-def boost_stage(binned: BinnedFeatures, positives: int, options: BoostOptions) -> BoostedStage:
-    """Boosts until the false alarm is low enough, `max_weak` stumps are there, or no stump separates anything.
 
-    The first `positives` samples are the positives, all others negatives. Both sides start with half the weight.
+def boost_stage(search: Search, total: int, positives: int, options: BoostOptions) -> BoostedStage:
+    """Boosts until the false alarm is low enough, `max_weak` trees are there, or no tree parts the samples.
+
+    The first `positives` of `total` samples are the positives, all others negatives.
     """
-    total = len(binned.samples)
     answers_N = np.where(np.arange(total) < positives, 1.0, -1.0)
-    weights_N = np.where(answers_N > 0, 0.5 / positives, 0.5 / max(total - positives, 1))
+    share = options.positive_share or 0.5
+    weights_N = np.where(answers_N > 0, share / positives, (1 - share) / max(total - positives, 1))
     sums_N = np.zeros(total)
-    stumps: list[Stump] = []
+    trees: list[Tree] = []
     stage = BoostedStage((), 0.0, 1.0, 1.0)
-    while len(stumps) < options.max_weak:
-        found = best_stump(binned, weights_N, positives)
-        if found is None:
+    while len(trees) < options.max_weak:
+        grown = _weak(search, weights_N, positives, options)
+        if grown is None:
             break
-        stump, outputs_N = found
-        stumps.append(stump)
+        tree, outputs_N = grown
+        trees.append(tree)
         sums_N += outputs_N
         weights_N *= np.exp(-answers_N * outputs_N)
         weights_N /= weights_N.sum()
         threshold = stage_threshold(sums_N[:positives], options.min_hit_rate)
         passes_N = sums_N >= np.float32(threshold) - THRESHOLD_SLACK
         stage = BoostedStage(
-            tuple(stumps), threshold, float(passes_N[:positives].mean()), float(passes_N[positives:].mean())
+            tuple(trees), threshold, float(passes_N[:positives].mean()), float(passes_N[positives:].mean())
         )
         if stage.false_alarm <= options.max_false_alarm:
             break
@@ -86,67 +107,50 @@ def stage_threshold(sums_P: NDArray[np.float64], min_hit_rate: float) -> float:
     return float(np.float32(np.partition(sums_P, lost)[lost]))
 
 
-def best_stump(
-    binned: BinnedFeatures, weights_N: NDArray[np.float64], positives: int
-) -> tuple[Stump, NDArray[np.float64]] | None:
-    """The stump of least weighted squared error and its output on every sample; None where no feature varies.
+def heaviest(weights_N: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    """The fewest samples, and those as heavy as the lightest of them, that hold that share of all weight."""
+    if share >= 1:
+        return np.ones(len(weights_N), dtype=np.bool_)
+    falling = np.sort(weights_N)[::-1]
+    held = np.cumsum(falling)
+    last = min(int(np.searchsorted(held, share * held[-1])), len(falling) - 1)
+    return np.asarray(weights_N >= falling[last])
 
-    Equal errors go to the lower feature, then the lower threshold.
-    """
-    count = len(binned.bins)
-    gains_F, cuts_F = np.empty(count), np.empty(count, dtype=np.int64)
-    in_slices(lambda a, b: _best_cuts(binned.bins, weights_N, positives, gains_F, cuts_F, a, b), count, 64)
-    feature = int(gains_F.argmax())
-    if gains_F[feature] < 0:
+
+def _weak(
+    search: Search, weights_N: NDArray[np.float64], positives: int, options: BoostOptions
+) -> tuple[Tree, NDArray[np.float64]] | None:
+    heavy_N = heaviest(weights_N, options.weight_kept)
+    smallest = 0.5 / len(weights_N)
+    match options.boosting:
+        case "gentle":
+            return grow_tree(search, weights_N, positives, options.depth, _mean_answer, heavy_N)
+        case "real":
+
+            def half_log_odds(hits: float, misses: float) -> float:
+                return 0.5 * float(np.log((hits + smallest) / (misses + smallest)))
+
+            return grow_tree(search, weights_N, positives, options.depth, half_log_odds, heavy_N)
+    grown = grow_tree(search, weights_N, positives, options.depth, _vote, heavy_N)
+    return None if grown is None else _weighed(*grown, weights_N, positives, smallest)
+
+
+def _mean_answer(hits: float, misses: float) -> float:
+    return (hits - misses) / (hits + misses) if hits + misses > 0 else 0.0
+
+
+def _vote(hits: float, misses: float) -> float:
+    return 1.0 if hits > misses else -1.0
+
+
+def _weighed(
+    tree: Tree, votes_N: NDArray[np.float64], weights_N: NDArray[np.float64], positives: int, smallest: float
+) -> tuple[Tree, NDArray[np.float64]] | None:
+    """A tree of votes times half the log odds that it is right; None where it is right no more often than not."""
+    wrong = float(
+        weights_N[:positives][votes_N[:positives] < 0].sum() + weights_N[positives:][votes_N[positives:] > 0].sum()
+    )
+    if wrong >= 0.5 * weights_N.sum():
         return None
-    left_N = binned.bins[feature] <= cuts_F[feature]
-    values_N = values_of(binned.table.select(np.array([feature])), binned.samples)[0]
-    threshold = midway(values_N[left_N].max(), values_N[~left_N].min())
-    answers_N = np.where(np.arange(len(weights_N)) < positives, weights_N, -weights_N)
-    left = np.float32(answers_N[left_N].sum() / weights_N[left_N].sum())
-    right = np.float32(answers_N[~left_N].sum() / weights_N[~left_N].sum())
-    outputs_N = np.where(left_N, left, right).astype(np.float64)
-    return Stump(feature, float(threshold), float(left), float(right)), outputs_N
-
-
-def midway(below: np.float32, above: np.float32) -> np.float32:
-    """A float32 t with `below < t <= above`, as near the middle as there is."""
-    middle = np.float32((float(below) + float(above)) / 2)
-    return middle if middle > below else above
-
-
-@compiled
-def _best_cuts(
-    bins_FN: NDArray[np.uint8],
-    weights_N: NDArray[np.float64],
-    positives: int,
-    gains_F: NDArray[np.float64],
-    cuts_F: NDArray[np.int64],
-    first: int,
-    end: int,
-) -> None:
-    """Per feature the best cut (bins up to it go left) and its gain: what it takes off the squared error; -1 for none."""
-    hits, misses = np.empty(MAX_BINS), np.empty(MAX_BINS)
-    for f in range(first, end):
-        hits[:] = 0.0
-        misses[:] = 0.0
-        row = bins_FN[f]
-        for i in range(positives):
-            hits[row[i]] += weights_N[i]
-        for i in range(positives, row.size):
-            misses[row[i]] += weights_N[i]
-        all_hits, all_misses = hits.sum(), misses.sum()
-        left_hits, left_misses, best, cut = 0.0, 0.0, -1.0, -1
-        for b in range(MAX_BINS - 1):
-            if hits[b] == 0.0 and misses[b] == 0.0:
-                continue
-            left_hits += hits[b]
-            left_misses += misses[b]
-            right_hits, right_misses = all_hits - left_hits, all_misses - left_misses
-            left, right = left_hits + left_misses, right_hits + right_misses
-            if right <= 1e-12:  # everything is to the left
-                break
-            gain = (left_hits - left_misses) ** 2 / left + (right_hits - right_misses) ** 2 / right
-            if gain > best:
-                best, cut = gain, b
-        gains_F[f], cuts_F[f] = best, cut
+    weight = np.float32(0.5 * np.log((weights_N.sum() - wrong + smallest) / (wrong + smallest)))
+    return Tree(tree.nodes, tuple(float(v * weight) for v in tree.leaves)), votes_N * weight

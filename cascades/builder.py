@@ -1,29 +1,42 @@
 """A cascade under construction: chooses features, boosts one stage after another, knows which positives still pass."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cascades.apply import WindowJudge
-from cascades.boost import BoostedStage, BoostOptions, Stump, boost_stage
-from cascades.features import FeatureTable, bin_values, enumerate_haar, mode_of, tabulate
-from cascades.model import CascadeModel, Node, Stage, Tree
+from cascades.boost import BoostedStage, BoostOptions, boost_stage
+from cascades.features import mode_of, tabulate
+from cascades.haar import HaarTable, enumerate_haar
+from cascades.lbp import LbpTable, enumerate_lbp
+from cascades.model import CascadeModel, Stage, Tree
 from cascades.samples import Samples
+from cascades.screen import Screen
+from cascades.search import HaarSearch, LbpSearch, Search
+
+LBP_TIMES = 2
+"""as many LBP features as Haar features are looked at: none are found besides"""
+POSITIVE_SHARES = {"haar": 0.8, "lbp": 0.5}
+"""of the weight at a stage's start, by which held-out faces fared best"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnOptions:
     """What a stage is made of."""
 
+    feature: str = "haar"
+    """`haar` or `lbp`"""
     mode: str = "basic"
-    """`basic` or `core` Haar features"""
+    """`basic`, `core` or `all` Haar features"""
     width: int = 24
     """of the window, pixels"""
     height: int = 24
     """of the window, pixels"""
-    features_per_stage: int = 12_000
-    """a fresh random choice for each stage, and all used before; 0 for all there are"""
+    features_per_stage: int = 1_000
+    """features that every split looks at: a fresh random choice for each stage, of LBP twice as many; 0 for all"""
+    screened: int = 500
+    """Haar features looked at besides: those that a linear fit ranks highest of all there are"""
     seed: int = 0
     boost: BoostOptions = field(default_factory=BoostOptions)
     """when a stage is good enough"""
@@ -33,66 +46,80 @@ class CascadeBuilder:
     """The cascade so far, and the samples that still pass it."""
 
     def __init__(self, samples: Samples, options: LearnOptions) -> None:
-        self.everything: FeatureTable = enumerate_haar(options.width, options.height, mode_of(options.mode))
         self.options = options
+        self.table: HaarTable | LbpTable = (
+            enumerate_lbp(options.width, options.height)
+            if options.feature == "lbp"
+            else enumerate_haar(options.width, options.height, mode_of(options.mode))
+        )
+        self.screen: Screen | None = None
+        if isinstance(self.table, HaarTable) and options.screened:
+            self.screen = Screen(self.table, options.screened)
         self.positives, self.held_out = samples.positives, samples.held_out
         self.positives_before = len(self.positives)
         self.face = samples.face
-        self.stages: list[tuple[tuple[Stump, ...], float]] = []
+        self.stages: list[Stage] = []
+        """their nodes refer to rows of the enumeration"""
         self.judge = WindowJudge(self.model())
 
     def add_stage(self, negatives_NHW: NDArray[np.uint8]) -> BoostedStage | None:
-        """Boosts the next stage; None where no stump separates anything."""
+        """Boosts the next stage; None where nothing parts positives from negatives."""
         self.positives_before = len(self.positives)
-        chosen = self._choose()
-        samples = tabulate(np.concatenate([self.positives, negatives_NHW]))
-        stage = boost_stage(
-            bin_values(self.everything.select(chosen), samples),
-            self.positives_before,
-            self.options.boost,
-        )
-        if not stage.stumps:
+        windows = np.concatenate([self.positives, negatives_NHW])
+        stage = boost_stage(self._search(windows), len(windows), self.positives_before, self._boosting())
+        if not stage.trees:
             return None
-        stumps = tuple(Stump(int(chosen[s.feature]), s.threshold, s.left, s.right) for s in stage.stumps)
-        self.stages.append((stumps, stage.threshold))
+        self.stages.append(Stage(stage.threshold, stage.trees))
         self.judge = WindowJudge(self.model())
         passes = self.judge.windows(self.positives).stages_passed == self.judge.complete
         self.positives = self.positives[passes]
         return stage
 
     def held_out_hit_rate(self) -> float | None:
+        """Share of the held-out windows that pass every stage; None where none were held out."""
         if not len(self.held_out):
             return None
         return float((self.judge.windows(self.held_out).stages_passed == self.judge.complete).mean())
 
     def model(self) -> CascadeModel:
+        """The cascade so far, with the features it uses and no others."""
         used = self._used()
         place = {feature: i for i, feature in enumerate(used)}
-        stages = tuple(
-            Stage(
-                threshold,
-                tuple(Tree((Node(0, -1, place[s.feature], s.threshold),), (s.left, s.right)) for s in stumps),
-            )
-            for stumps, threshold in self.stages
-        )
         return CascadeModel(
-            kind="HAAR",
+            kind="LBP" if isinstance(self.table, LbpTable) else "HAAR",
             width=self.options.width,
             height=self.options.height,
-            stages=stages,
-            features=tuple(self.everything.feature(i) for i in used),
+            stages=tuple(Stage(s.threshold, tuple(_renumbered(t, place) for t in s.trees)) for s in self.stages),
+            features=tuple(self.table.feature(i) for i in used),
             mode=self.options.mode.upper(),
             face=self.face,
         )
 
-    def _used(self) -> list[int]:
-        return sorted({s.feature for stumps, _ in self.stages for s in stumps})
+    def _boosting(self) -> BoostOptions:
+        boost = self.options.boost
+        return replace(boost, positive_share=boost.positive_share or POSITIVE_SHARES[self.options.feature])
 
-    def _choose(self) -> NDArray[np.int64]:
+    def _search(self, windows_NHW: NDArray[np.uint8]) -> Search:
+        table, pool = self.table, self._pool()
+        if isinstance(table, LbpTable):
+            return LbpSearch(table, tabulate(windows_NHW), self.positives_before, pool)
+        samples = tabulate(windows_NHW, table.has_tilted)
+        return HaarSearch(table, samples, self.positives_before, pool, self.screen)
+
+    def _used(self) -> list[int]:
+        return sorted({node.feature for stage in self.stages for tree in stage.trees for node in tree.nodes})
+
+    def _pool(self) -> NDArray[np.int64]:
         """Rows of the enumeration, ascending: a seeded choice for this stage and all that are used already."""
-        total, wanted = len(self.everything), self.options.features_per_stage
+        total, wanted = len(self.table), self.options.features_per_stage
+        if isinstance(self.table, LbpTable):
+            wanted *= LBP_TIMES
         if not 0 < wanted < total:
             return np.arange(total, dtype=np.int64)
         random = np.random.default_rng([self.options.seed, 7, len(self.stages)])
         fresh = random.choice(total, size=wanted, replace=False)
         return np.union1d(fresh, np.array(self._used(), dtype=np.int64)).astype(np.int64)
+
+
+def _renumbered(tree: Tree, place: dict[int, int]) -> Tree:
+    return Tree(tuple(replace(node, feature=place[node.feature]) for node in tree.nodes), tree.leaves)

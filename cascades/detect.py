@@ -1,24 +1,29 @@
-"""Finds faces on images with `cv2.CascadeClassifier`, and groups and scores what it finds ourselves.
+"""Finds faces on images: every window that passes all stages of a cascade, grouped and scored.
 
-OpenCV gives every window that passes all stages. Each counts by its strength: what its sums exceed the thresholds by,
-over all stages, as a share of the most that the cascade can give, 0 to 1. Windows that overlap are one face: its box is
-their mean weighted by strength, its score the sum of their strengths, so that many sure windows count for more. Scores
-are made even over sizes and scale factors (windows lie less densely on some). A score is no probability.
+Windows come from `cascades.scan`, the same as `cv2.CascadeClassifier` finds; no CascadeClassifier is needed. Each counts
+by its strength: what its sums exceed the thresholds by, over all stages, as a share of the most that the cascade can
+give, 0 to 1. Windows that overlap are one face: its box is their mean weighted by strength, its score the sum of their
+strengths, so that many sure windows count for more. Scores are made even over sizes and scale factors (windows lie less
+densely on some). Where a cascade has a verifier (`cascades.verify`), every face is looked at once more, in colour, and
+scored by that; on both scales a face is likelier than not from about `USUAL_MIN_SCORE` on. A score is no probability.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.apply import WindowJudge
-from cascades.model import CascadeModel, Stage
-from cascades.negatives import FINE_SCALE, shrink
-from cascades.xml import read_xml, write_xml
-from pipeline.core.errors import CascadeError, MissingToolError, UsageError
+from cascades.model import Stage
+from cascades.scan.grouping import group_like_opencv
+from cascades.scan.pyramid import FINE_SCALE
+from cascades.scan.search import Hits, Scanner, ScanOptions, Search
+from cascades.verify import read_verifier
+from cascades.xml import read_xml
+from pipeline.core.errors import UsageError
 from pipeline.core.geometry import iou_matrix
 from pipeline.core.images import RGB, Luma, luma_of
 from pipeline.core.records import Box
@@ -27,6 +32,11 @@ WEAKEST = 0.01
 """strength of a window that just passes"""
 USUAL_SCALE_FACTOR = 1.1
 """scores are as if searched with this one"""
+USUAL_MIN_SCORE = 4.0
+MOST_VERIFIED = 200
+"""faces of an image, the best by the cascade, that its verifier looks at"""
+STRENGTH_WEIGHT = 0.5
+"""of the logarithm of the cascade's own score, beside the verifier's evidence"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +51,16 @@ class DetectOptions:
     """longer side of the largest face, pixels; 0 for as large as the image"""
     min_neighbors: int = 3
     """windows that a face needs"""
-    min_score: float = 4.0
-    """sum of the strengths of the windows that a face needs"""
+    min_score: float = USUAL_MIN_SCORE
+    """sum of the strengths of the windows that a face needs, or what the verifier gives it"""
     group_iou: float = 0.5
     """windows that overlap the best one of a group by this are in it"""
     nms_overlap: float = 0.4
     """of two faces of one cascade the lower is dropped when they share this much of the smaller one"""
+    search: Search = "exact"
+    """`exact`: every window that OpenCV looks at; `fast`: coarse to fine, finds nearly all of the same faces"""
+    grouping: Literal["score", "opencv"] = "score"
+    """`score`: by overlap, with the options above; `opencv`: what detectMultiScale gives for `min_neighbors`, all of it"""
 
     def __post_init__(self) -> None:
         if not 1.01 <= self.scale_factor <= 2.0:
@@ -57,6 +71,10 @@ class DetectOptions:
             )
         if self.min_neighbors < 1:
             raise UsageError(f"min_neighbors must be 1 or more, got {self.min_neighbors}")
+        if self.search not in ("exact", "fast"):
+            raise UsageError(f"search must be exact or fast, got {self.search!r}")
+        if self.grouping not in ("score", "opencv"):
+            raise UsageError(f"grouping must be score or opencv, got {self.grouping!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +87,16 @@ class LoadedCascade:
     """SHA-256 of the XML"""
     content: bytes
     """the XML"""
+    verifier: bytes = b""
+    """of `cascades.verify`, which scores what the cascade finds; empty for none"""
+    min_score: float | None = None
+    """what its faces need in place of the options' `min_score`"""
+
+    @property
+    def key(self) -> str:
+        """The same for cascades that find the same: changes with the XML, the verifier and the score needed."""
+        more = [hashlib.sha256(self.verifier).hexdigest()[:16]] if self.verifier else []
+        return "+".join([self.digest, *more, *([] if self.min_score is None else [f"{self.min_score:g}"])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +122,42 @@ class RawWindows:
 
 
 class Detector:
-    """Runs cascades over images. It can be pickled; each process builds its own classifiers.
+    """Runs cascades over images. It can be pickled; each process makes the cascades ready anew.
 
     Raises:
-        CascadeError: an XML is broken or OpenCV does not take it.
-        MissingToolError: the installed OpenCV has no CascadeClassifier.
+        CascadeError: an XML is broken.
     """
 
     def __init__(self, cascades: Sequence[LoadedCascade], options: DetectOptions = DetectOptions()) -> None:
         self.cascades, self.options = tuple(cascades), options
         self._searches = [_Search(cascade, options) for cascade in self.cascades]
+        self._scanner = Scanner([search.model for search in self._searches])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Detector, (self.cascades, self.options)
 
+    @property
+    def least(self) -> float:
+        """The score that a face of the first cascade needs."""
+        return self._searches[0].least if self._searches else self.options.min_score
+
     def detect(self, image_HW3: RGB) -> list[Finds]:
         """What each cascade found, in the order of the cascades."""
-        grey = luma_of(image_HW3)
-        return [search.run(grey) for search in self._searches]
+        return self.detect_batch([image_HW3])[0]
+
+    def detect_batch(self, images: Sequence[RGB]) -> list[list[Finds]]:
+        """The same for several images, which need not be of one size; all cores share their work."""
+        greys = [luma_of(image) for image in images]
+        found = self._scanner.scan_batch(greys, [search.scanning for search in self._searches])
+        return [
+            [search.finds(hits, image) for search, hits in zip(self._searches, of, strict=True)]
+            for image, of in zip(images, found, strict=True)
+        ]
+
+    def raw(self, grey_HW: Luma) -> list[RawWindows]:
+        """Every window that passes, by cascade."""
+        found = self._scanner.scan(grey_HW, [search.scanning for search in self._searches])
+        return [search.raw(hits) for search, hits in zip(self._searches, found, strict=True)]
 
     def find(self, image_HW3: RGB) -> list[tuple[Box, str, str, float]]:
         """Box, character, digest of the cascade and score of each face; by cascade, best first."""
@@ -123,67 +169,79 @@ class Detector:
 
 
 class _Search:
-    """One cascade with its classifier."""
+    """One cascade: which windows it wants, and what becomes of those that pass."""
 
     def __init__(self, cascade: LoadedCascade, options: DetectOptions) -> None:
         self.cascade, self.options = cascade, options
         self.model = read_xml(cascade.content, cascade.character or cascade.digest[:12])
-        self.classifier = _classifier(self.model)
-        self.judge = WindowJudge(self.model) if self.model.kind == "HAAR" and self.model.is_upright_stumps else None
+        self.verifier = read_verifier(cascade.verifier) if cascade.verifier else None
+        self.least = options.min_score if cascade.min_score is None else cascade.min_score
         self.evenness = math.log(options.scale_factor) / math.log(USUAL_SCALE_FACTOR)
+        self.sums_all = self.model.kind == "HAAR" and self.model.is_upright_stumps
+        self.scanning = ScanOptions(
+            scale_factor=options.scale_factor,
+            smallest=self._window(options.min_face_px),
+            largest=self._window(options.max_face_px),
+            search=options.search,
+        )
 
-    def run(self, grey_HW: Luma) -> Finds:
-        groups = group_windows(self.raw(grey_HW), self.options.group_iou)
-        enough = (groups.members >= self.options.min_neighbors) & (groups.scores >= self.options.min_score)
-        boxes, scores = self._faces(groups.boxes[enough], grey_HW), groups.scores[enough]
-        kept = suppress(boxes, scores, self.options.nms_overlap)
+    def finds(self, hits: Hits, image_HW3: RGB) -> Finds:
+        """Faces from windows."""
+        size = (image_HW3.shape[1], image_HW3.shape[0])
+        if self.options.grouping == "opencv":
+            boxes, scores = self._as_opencv(hits)
+            boxes, kept = self._faces(boxes, size), np.argsort(-scores, kind="stable")
+        else:
+            boxes, scores = self._by_score(hits) if self.verifier is None else self._verified(hits, image_HW3)
+            boxes = self._faces(boxes, size)
+            kept = suppress(boxes, scores, self.options.nms_overlap)
         return Finds(self.cascade.character, self.cascade.digest, np.rint(boxes[kept]).astype(np.int64), scores[kept])
 
-    def raw(self, grey_HW: Luma) -> RawWindows:
-        """Every window that passes."""
-        windows, _, sums = self.classifier.detectMultiScale3(
-            grey_HW,
-            scaleFactor=self.options.scale_factor,
-            minNeighbors=0,  # ungrouped
-            minSize=self._window(self.options.min_face_px),
-            maxSize=self._window(self.options.max_face_px),
-            outputRejectLevels=True,
-        )
-        places = np.asarray(windows, dtype=np.int64).reshape(-1, 4)
-        strengths, scales = np.full(len(places), WEAKEST), np.ones(len(places))
-        for size in np.unique(places[:, 2:], axis=0):
-            here = (places[:, 2:] == size).all(axis=1)
-            scales[here] = self._scale_of(int(size[0]), int(size[1]))
-            strengths[here] = self._strengths(
-                grey_HW, places[here], float(scales[here][0]), np.asarray(sums).ravel()[here]
-            )
-        strengths = np.maximum(strengths, WEAKEST) * np.where(scales < FINE_SCALE, 4.0, 1.0) * self.evenness
-        boxes = np.concatenate([places[:, :2], places[:, :2] + places[:, 2:]], axis=1).astype(np.float64)
+    def raw(self, hits: Hits) -> RawWindows:
+        """Windows with their strengths."""
+        strengths = self._strengths(hits)
+        boxes = np.concatenate([hits.boxes[:, :2], hits.boxes[:, :2] + hits.boxes[:, 2:]], axis=1).astype(np.float64)
         order = np.lexsort((boxes[:, 0], boxes[:, 1], boxes[:, 2] - boxes[:, 0], -strengths))
         return RawWindows(boxes[order], strengths[order])
 
-    def _strengths(
-        self, grey_HW: Luma, places_N4: NDArray[np.int64], scale: float, sums_N: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Of windows of one size. OpenCV tells the last stage's sum only, so all stages are run once more on these few."""
-        if self.judge is None:
-            last = self.model.stages[-1]
-            return np.asarray((sums_N - last.threshold) / _most(last))
-        level = shrink(grey_HW, round(grey_HW.shape[1] / scale), round(grey_HW.shape[0] / scale))
-        most_x, most_y = level.shape[1] - self.model.width, level.shape[0] - self.model.height
-        xs = np.clip(np.rint(places_N4[:, 0] / scale), 0, most_x).astype(np.int64)
-        ys = np.clip(np.rint(places_N4[:, 1] / scale), 0, most_y).astype(np.int64)
-        windows = np.stack(
-            [level[y : y + self.model.height, x : x + self.model.width] for x, y in zip(xs, ys, strict=True)]
-        )
-        return np.asarray(self.judge.windows(windows).totals / sum(_most(stage) for stage in self.model.stages))
+    def _by_score(self, hits: Hits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        groups = group_windows(self.raw(hits), self.options.group_iou)
+        enough = (groups.members >= self.options.min_neighbors) & (groups.scores >= self.least)
+        return groups.boxes[enough], groups.scores[enough]
 
-    def _scale_of(self, width: int, height: int) -> float:
-        """OpenCV's scale for windows of that size: the first that is as large, as it clips windows to the image."""
-        scale = 1.0
-        while round(self.model.width * scale) < width or round(self.model.height * scale) < height:
-            scale *= self.options.scale_factor
-        return scale
+    def _verified(self, hits: Hits, image_HW3: RGB) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """By what the verifier makes of them: `USUAL_MIN_SCORE` where a face is as likely as not, growing with the evidence."""
+        assert self.verifier is not None
+        groups = group_windows(self.raw(hits), self.options.group_iou)
+        boxes, own = groups.boxes[:MOST_VERIFIED], groups.scores[:MOST_VERIFIED]
+        faces = self._faces(boxes, (image_HW3.shape[1], image_HW3.shape[0]))
+        evidence = self.verifier.evidence(image_HW3, faces) + STRENGTH_WEIGHT * np.log(np.maximum(own, WEAKEST))
+        scores = USUAL_MIN_SCORE * np.logaddexp2(0.0, np.maximum(evidence, -30.0) / math.log(2.0))
+        enough = scores >= self.least
+        return boxes[enough], scores[enough]
+
+    def _as_opencv(self, hits: Hits) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """OpenCV groups windows before it cuts them at the image's edge."""
+        sides = np.rint(
+            hits.scales.astype(np.float32)[:, None] * np.array([self.model.width, self.model.height], np.float32)
+        )
+        whole = np.concatenate([hits.boxes[:, :2], sides.astype(np.int64)], axis=1)
+        groups = group_like_opencv(whole, self.options.min_neighbors)
+        inside = groups.labels >= 0
+        scores = np.bincount(groups.labels[inside], self._strengths(hits)[inside], minlength=len(groups.boxes))
+        corners = np.concatenate([groups.boxes[:, :2], groups.boxes[:, :2] + groups.boxes[:, 2:]], axis=1)
+        return corners.astype(np.float64), scores.astype(np.float64)
+
+    def _strengths(self, hits: Hits) -> NDArray[np.float64]:
+        """Upright Haar stumps by all their stages; others by the last one alone."""
+        if not self.model.stages:
+            shares = np.ones(len(hits.totals))
+        elif self.sums_all:
+            shares = hits.totals / sum(_most(stage) for stage in self.model.stages)
+        else:
+            last = self.model.stages[-1]
+            shares = (hits.lasts - last.threshold) / _most(last)
+        return np.asarray(np.maximum(shares, WEAKEST) * np.where(hits.scales < FINE_SCALE, 4.0, 1.0) * self.evenness)
 
     def _window(self, face_px: int) -> tuple[int, int]:
         """Size of the window around a face whose longer side is `face_px`; (0, 0) for no bound."""
@@ -193,13 +251,12 @@ class _Search:
         scale = face_px / max((right - left) * self.model.width, (bottom - top) * self.model.height)
         return max(round(self.model.width * scale), 1), max(round(self.model.height * scale), 1)
 
-    def _faces(self, boxes_N4: NDArray[np.float64], grey_HW: Luma) -> NDArray[np.float64]:
+    def _faces(self, boxes_N4: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
         """From windows to the faces in them, inside the image."""
         sides = boxes_N4[:, 2:] - boxes_N4[:, :2]
         face = np.array(self.model.face)
         corners = boxes_N4[:, [0, 1, 0, 1]] + sides[:, [0, 1, 0, 1]] * face
-        height, width = grey_HW.shape
-        return np.asarray(np.clip(corners, 0, np.array([width, height, width, height])))
+        return np.asarray(np.clip(corners, 0, np.array([*size, *size])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,29 +307,11 @@ def _shared_fraction(box_4: NDArray[np.float64], others_M4: NDArray[np.float64])
     return np.asarray(shared / np.maximum(np.minimum(area, others), 1e-9))
 
 
+def loosened(options: DetectOptions) -> DetectOptions:
+    """The same search, everything that was found kept: for curves over the score."""
+    return replace(options, min_neighbors=1, min_score=0.0)
+
+
 def _most(stage: Stage) -> float:
     """The largest margin that a window can have at a stage."""
     return max(sum(max(tree.leaves) for tree in stage.trees) - stage.threshold, 1e-6)
-
-
-def _classifier(model: CascadeModel) -> Any:
-    import cv2
-
-    if not hasattr(cv2, "CascadeClassifier"):
-        raise MissingToolError(
-            f"OpenCV {cv2.__version__} as installed has no CascadeClassifier; run "
-            "`pip uninstall -y opencv-python opencv-python-headless && pip install --force-reinstall opencv-contrib-python-headless`"
-        )
-    if len(model.stages) == 1:
-        # With a single stage OpenCV reports windows it never looked at as found; the same stage twice decides the same.
-        model = replace(model, stages=model.stages * 2)
-    try:
-        # From our own writing of it: OpenCV's parser never sees what others wrote.
-        storage = cv2.FileStorage(write_xml(model).decode(), cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
-        classifier = cv2.CascadeClassifier()
-        read = classifier.read(storage.getFirstTopLevelNode())
-    except cv2.error as error:
-        raise CascadeError(f"OpenCV does not take this cascade: {error}; fit or copy it again") from error
-    if not read or classifier.empty():
-        raise CascadeError("OpenCV does not take this cascade; fit or copy it again")
-    return classifier

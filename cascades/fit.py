@@ -1,113 +1,38 @@
-"""Fits a cascade (Viola & Jones 2001): stage by stage, boosted on what all earlier stages let through."""
+"""Fits a cascade (Viola & Jones 2001): stage by stage, boosted on what all earlier stages let through.
 
+With a journal, every finished stage is kept: a fit that was stopped goes on after the last one and ends with the same model.
+"""
+
+import logging
 import resource
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.augment import AugmentOptions
-from cascades.boost import BoostOptions
-from cascades.builder import CascadeBuilder, LearnOptions
-from cascades.features import mode_of
+from cascades.apply import WindowJudge
+from cascades.builder import CascadeBuilder
+from cascades.fit_options import AUTO_SIZE, FEWEST_NEGATIVES, FitOptions
+from cascades.journal import Journal, Standing
 from cascades.model import CascadeModel
-from cascades.negatives import Miner, MiningOptions
-from cascades.samples import FEWEST_POSITIVES, SampleOptions, Samples
-from cascades.xml import MAX_SIDE
-from pipeline.core.errors import TruthError, UsageError
+from cascades.negatives import Mined, Miner, Suspect
+from cascades.samples import FEWEST_POSITIVES, Samples
+from pipeline.core.errors import TruthError
 from pipeline.core.progress import Progress, Silent
 
-FEWEST_NEGATIVES = 50
-"""negatives without which no further stage is fitted"""
+__all__ = ["AUTO_SIZE", "FitOptions", "Fitted", "StageReport", "as_row", "fit_cascade", "peak_mib"]
+log = logging.getLogger(__name__)
+
 CHECKED_WINDOWS = 500_000
 """fresh windows that the finished cascade is measured on"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitOptions:
-    """What kind of cascade, how strict, and how much to learn from."""
-
-    feature: str = "haar"
-    """`haar`; `lbp` is not built yet"""
-    mode: str = "basic"
-    """`basic` or `core` Haar features"""
-    size: tuple[int, int] = (24, 24)
-    """width, height of the window, pixels"""
-    stages: int = 15
-    """at most"""
-    min_hit_rate: float = 0.998
-    """share of the positives that each stage lets through, at least"""
-    max_false_alarm: float = 0.5
-    """share of the negatives that each stage lets through, at most"""
-    max_weak: int = 100
-    """stumps of a stage, at most"""
-    positives: int = 2000
-    """windows; few boxes are varied until there are as many"""
-    negatives_per_stage: int = 4000
-    """windows that all earlier stages let through"""
-    features_per_stage: int = 12_000
-    """a fresh random choice for each stage, and all used before; 0 for all there are"""
-    held_out_fraction: float = 0.15
-    """of the faces, for an honest hit rate"""
-    margin_fraction: float = 0.0
-    """of the box added on each side of it"""
-    seed: int = 0
-    """the same seed and inputs give the same bytes"""
-    augment: AugmentOptions = field(default_factory=AugmentOptions)
-    """how boxes are varied"""
-    mining: MiningOptions = field(default_factory=MiningOptions)
-    """which windows are negatives"""
-
-    def __post_init__(self) -> None:
-        if self.feature != "haar":
-            raise UsageError(f"--feature {self.feature}: only haar is built so far; leave it out")
-        mode_of(self.mode)
-        bounds: list[tuple[str, float, float, float]] = [
-            ("--size", min(self.size), 8, 96),
-            ("--size", max(self.size), 8, 96),
-            ("--stages", self.stages, 1, 100),
-            ("--min-hit-rate", self.min_hit_rate, 0.5, 1.0),
-            ("--max-false-alarm", self.max_false_alarm, 0.01, 0.99),
-            ("--positives", self.positives, FEWEST_POSITIVES, 1_000_000),
-            ("--negatives-per-stage", self.negatives_per_stage, FEWEST_NEGATIVES, 1_000_000),
-            ("--seed", self.seed, 0, 2**63 - 1),
-        ]
-        for name, value, lowest, highest in bounds:
-            if not lowest <= value <= highest:
-                raise UsageError(f"{name} must be {lowest:g} to {highest:g}, got {value:g}")
-        assert max(self.size) <= MAX_SIDE
-
-    @property
-    def sampling(self) -> SampleOptions:
-        """The part that says what windows are made of truth."""
-        return SampleOptions(
-            width=self.size[0],
-            height=self.size[1],
-            positives=self.positives,
-            held_out_fraction=self.held_out_fraction,
-            margin_fraction=self.margin_fraction,
-            augment=self.augment,
-            seed=self.seed,
-        )
-
-    @property
-    def learning(self) -> LearnOptions:
-        """The part that says what stages are made of."""
-        boost = BoostOptions(
-            min_hit_rate=self.min_hit_rate, max_false_alarm=self.max_false_alarm, max_weak=self.max_weak
-        )
-        width, height = self.size
-        return LearnOptions(
-            mode=self.mode,
-            width=width,
-            height=height,
-            features_per_stage=self.features_per_stage,
-            seed=self.seed,
-            boost=boost,
-        )
+USELESS_STAGE = 0.98
+"""a stage that lets more of its negatives through is the last"""
+SUSPECTS_FROM_STAGE = 5
+"""stages before which a cascade cannot tell a face from what is like one"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +40,7 @@ class StageReport:
     """One stage as it was fitted."""
 
     weak: int
-    """stumps"""
+    """trees"""
     hit_rate: float
     """share of the positives that reached it which it lets through"""
     false_alarm: float
@@ -155,68 +80,165 @@ class Fitted:
     """of this process, all threads"""
     peak_mib: float
     """largest resident memory of this process so far"""
+    resumed_stages: int = 0
+    """that an earlier run had finished"""
+    suspects: tuple[Suspect, ...] = ()
+    """windows of unlabelled pictures that may be faces, the surest first"""
+    spared: int = 0
+    """how many windows were left out as suspects"""
 
 
-def fit_cascade(samples: Samples, options: FitOptions, progress: Progress | None = None) -> Fitted:
+def fit_cascade(
+    samples: Samples, options: FitOptions, progress: Progress | None = None, journal: Journal | None = None
+) -> Fitted:
     """Fits stage after stage until there are enough, or the negatives or positives run out.
 
-    The same samples and options give the same model, on any number of threads.
+    The same samples and options give the same model, on any number of threads, and whether it was stopped or not.
 
     Raises:
         TruthError: not even the first stage finds enough negatives.
+        KeyboardInterrupt: as it came, with a word on what is kept.
     """
     started, cpu_started = time.perf_counter(), time.process_time()
-    width, height = options.size
-    mining = replace(options.mining, smallest_px=options.mining.smallest_px or samples.smallest_px)
-    miner = Miner(samples.scenes, _limited(samples.hard, options), width, height, options.seed, mining)
-    builder = CascadeBuilder(samples, options.learning)
-    reports: list[StageReport] = []
-    reason = f"all {options.stages} stages fitted"
+    work = _Work(samples, options, journal)
     with (progress or Silent()).step("fitting", options.stages, "stages") as step:
-        for _ in range(options.stages):
-            begun = time.perf_counter()
-            mined = miner.collect(builder.judge, options.negatives_per_stage)
-            passed_before = mined.passed / mined.seen if mined.seen else None
-            if len(mined.windows) < FEWEST_NEGATIVES:
-                reason = _exhausted(miner, len(mined.windows))
-                break
-            boosted = builder.add_stage(mined.windows)
-            if boosted is None:
-                reason = "no feature tells the remaining positives from the negatives; give more varied pictures"
-                break
-            reports.append(
-                StageReport(
-                    weak=len(boosted.stumps),
-                    hit_rate=boosted.hit_rate,
-                    false_alarm=boosted.false_alarm,
-                    held_out_hit_rate=builder.held_out_hit_rate(),
-                    positives=builder.positives_before,
-                    negatives=len(mined.windows),
-                    windows_seen=mined.seen,
-                    passed_before=passed_before,
-                    seconds=round(time.perf_counter() - begun, 3),
-                )
-            )
-            step.advance()
-            step.note(f"{reports[-1].weak} stumps, hit {boosted.hit_rate:.4f}, false alarm {boosted.false_alarm:.3f}")
-            if len(builder.positives) < FEWEST_POSITIVES:
-                reason = f"only {len(builder.positives)} positives are left; give more faces"
-                break
-    if not reports:
-        raise TruthError(f"no stage could be fitted: {reason}")
-    checked, passed = miner.measure(builder.judge, CHECKED_WINDOWS)
+        resumed = work.resume()
+        step.advance(resumed)
+
+        def tell(text: str) -> None:
+            step.note(text)
+            step.advance(0)
+
+        try:
+            while work.reason is None:
+                report = work.add_stage(tell)
+                if report is not None:
+                    step.note(f"{report.weak} trees, hit {report.hit_rate:.4f}, false alarm {report.false_alarm:.3f}")
+                    step.advance()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(work.what_is_kept()) from None
+        if not work.reports:
+            raise TruthError(f"no stage could be fitted: {work.reason}")
+        checked, passed = work.miner.measure(work.builder.judge, CHECKED_WINDOWS, tell)
     return Fitted(
-        model=builder.model(),
-        stages=tuple(reports),
-        reason=reason,
+        model=work.builder.model(),
+        stages=tuple(work.reports),
+        reason=work.reason or "",
         false_alarm=passed / checked if checked else None,
         windows_checked=checked,
-        windows_seen=miner.seen,
-        windows_total=miner.total,
+        windows_seen=work.miner.seen,
+        windows_total=work.miner.total,
         seconds=round(time.perf_counter() - started, 3),
         cpu_seconds=round(time.process_time() - cpu_started, 3),
         peak_mib=peak_mib(),
+        resumed_stages=resumed,
+        suspects=tuple(work.miner.suspects),
+        spared=work.miner.spared,
     )
+
+
+class _Work:
+    """A fit under way."""
+
+    def __init__(self, samples: Samples, options: FitOptions, journal: Journal | None) -> None:
+        self.options, self.journal = options, journal
+        height, width = samples.positives.shape[1:]
+        mining = replace(options.mining, smallest_px=options.mining.smallest_px or samples.smallest_px)
+        hard = _limited(samples.hard, options)
+        self.miner = Miner(samples.scenes, hard, width, height, options.seed, mining, samples.positives)
+        self.builder = CascadeBuilder(samples, replace(options.learning, width=width, height=height))
+        self.reports: list[StageReport] = []
+        self.reason: str | None = None
+        """why the fit ended; None while it goes on"""
+
+    def resume(self) -> int:
+        """Takes up what the journal holds: how many stages."""
+        standing = self.journal.load() if self.journal else None
+        if standing is None:
+            return 0
+        try:
+            self.miner.restore(standing.mining)
+        except (ValueError, KeyError) as error:
+            log.warning("the journal does not fit (%s); the fit begins anew", error)
+            return 0
+        self.reports = [StageReport(**row) for row in standing.reports]
+        restore_stages(self.builder, standing.stages)
+        self.reason = self._end()
+        return len(self.reports)
+
+    def add_stage(self, tell: Callable[[str], None]) -> StageReport | None:
+        """One stage more; None, and a reason, where there can be none."""
+        begun = time.perf_counter()
+        mined = self.miner.collect(self.builder.judge, self.options.negatives_per_stage, tell, self._surely())
+        passed_before = mined.passed / mined.seen if mined.seen else None
+        if len(mined.windows) < FEWEST_NEGATIVES:
+            self.reason = _exhausted(self.miner, len(mined.windows))
+            return None
+        if self._is_strict_enough(mined):
+            share = (mined.passed + 1) / (mined.seen + 1)
+            self.reason = f"reached false alarm {share:.2g} over {mined.seen:,} fresh windows, as asked"
+            return None
+        tell(f"boosting stage {len(self.reports) + 1}")
+        boosted = self.builder.add_stage(mined.windows)
+        if boosted is None:
+            self.reason = "no feature tells the remaining positives from the negatives; give more varied pictures"
+            return None
+        self.reports.append(
+            StageReport(
+                weak=len(boosted.trees),
+                hit_rate=boosted.hit_rate,
+                false_alarm=boosted.false_alarm,
+                held_out_hit_rate=self.builder.held_out_hit_rate(),
+                positives=self.builder.positives_before,
+                negatives=len(mined.windows),
+                windows_seen=mined.seen,
+                passed_before=passed_before,
+                seconds=round(time.perf_counter() - begun, 3),
+            )
+        )
+        if self.journal:
+            rows = [as_row(report) for report in self.reports]
+            self.journal.save(Standing(self.builder.stages, rows, self.miner.state()))
+        self.reason = self._end()
+        return self.reports[-1]
+
+    def what_is_kept(self) -> str:
+        """For whoever stopped the fit."""
+        if self.journal is None or not self.reports:
+            return f"stopped in stage {len(self.reports) + 1}; nothing is kept"
+        return (
+            f"stopped in stage {len(self.reports) + 1}; the {len(self.reports)} finished stages are kept in "
+            f"{self.journal.path}: run the same command again to go on"
+        )
+
+    def _end(self) -> str | None:
+        """Why there is no further stage, as far as the finished ones tell."""
+        if len(self.builder.positives) < FEWEST_POSITIVES:
+            return f"only {len(self.builder.positives)} positives are left; give more faces"
+        if self.reports[-1].false_alarm > USELESS_STAGE:
+            return (
+                f"stage {len(self.reports)} lets {self.reports[-1].false_alarm:.2f} of its negatives through after "
+                f"{self.reports[-1].weak} trees: they look like the faces; see that no negative shows the character"
+            )
+        return f"all {self.options.stages} stages fitted" if len(self.reports) == self.options.stages else None
+
+    def _is_strict_enough(self, mined: Mined) -> bool:
+        target = self.options.target_false_alarm
+        return bool(self.reports) and mined.seen > 0 and (mined.passed + 1) / (mined.seen + 1) <= target
+
+    def _surely(self) -> float | None:
+        """The total from which on a window of an unlabelled picture is taken for a face; None for never."""
+        if not self.options.mining.spare_suspects or len(self.reports) < SUSPECTS_FROM_STAGE:
+            return None
+        return float(np.median(self.builder.judge.windows(self.builder.positives).totals))
+
+
+def restore_stages(builder: CascadeBuilder, stages: list[Any]) -> None:
+    """Puts a builder where it was after these stages."""
+    builder.stages[:] = stages
+    builder.judge = WindowJudge(builder.model())
+    passes = builder.judge.windows(builder.positives).stages_passed == builder.judge.complete
+    builder.positives = builder.positives[passes]
 
 
 def peak_mib() -> float:
@@ -234,10 +256,12 @@ def _limited(hard_KHW: NDArray[np.uint8], options: FitOptions) -> NDArray[np.uin
 
 
 def _exhausted(miner: Miner, left: int) -> str:
-    rate = left / miner.seen if miner.seen else 0.0
+    ended = "looked at the windows that max_windows allows" if miner.limited else "negatives exhausted"
+    repair = "raise max_windows" if miner.limited else "give more pictures"
+    reached = f"{left / miner.seen:.2g}" if left and miner.seen else f"below {1 / max(miner.seen, 1):.2g}"
     return (
-        f"negatives exhausted after {miner.seen:,} windows ({left} left that pass); reached false alarm {rate:.2g}; "
-        "give more pictures for a stricter cascade"
+        f"{ended} after {miner.seen:,} windows ({left} left that pass); reached false alarm {reached}; "
+        f"{repair} for a stricter cascade"
     )
 
 

@@ -16,7 +16,7 @@ from pipeline.core.errors import DatasetError, UsageError
 from pipeline.core.files import write_bytes, write_json, write_text
 from pipeline.core.manifest import SPLITS, Example, Manifest, content_digest, write_rows
 from pipeline.core.options import as_plain
-from pipeline.core.records import Crop, DuplicateGroup, Episode, Label
+from pipeline.core.records import Crop, DuplicateGroup, Episode, Label, Place
 from pipeline.duplicates import best_of, pairs_within
 from pipeline.splits import SplitOptions, assign, components, hold_out
 
@@ -93,7 +93,7 @@ def consensus(labels: Iterable[Label], exclude: tuple[str, ...]) -> tuple[dict[s
     for crop, given in sorted(answers.items()):
         votes = Counter(label.emotion for label in given if label.emotion)
         if not votes:
-            left_out["skipped"] += 1
+            left_out["no emotion said"] += 1
             continue
         ranked = sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))
         if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
@@ -128,7 +128,9 @@ def draft(
     """
     agreed, left_out = consensus(labels, options.exclude)
     by_id = {crop.id: crop for crop in crops}
-    left_out["crop no longer there"] += sum(crop not in by_id for crop in agreed)
+    for crop in agreed:
+        if crop not in by_id:
+            left_out["labelled by place, no crop" if Place.read(crop) else "crop no longer there"] += 1
     chosen = {crop: by_id[crop] for crop in agreed if crop in by_id}
     if not options.duplicates:
         chosen = _without_duplicates(chosen, groups, agreed, left_out)

@@ -57,6 +57,10 @@ def mine(
     ] = None,
     fps: Annotated[float | None, typer.Option("--fps", help="Frames searched per second (4).")] = None,
     min_face: Annotated[int | None, typer.Option("--min-face", help="Smallest face, in pixels (40).")] = None,
+    wanted_precision: Annotated[
+        float | None,
+        typer.Option("--wanted-precision", help="Faces need the score that `cascade evaluate` chose for it."),
+    ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Episodes at once. Default: one per core.")] = None,
     engine: Annotated[EngineName, typer.Option("--engine", help="Where it runs.")] = EngineName.local,
 ) -> None:
@@ -72,7 +76,7 @@ def mine(
     options = resolve(MineOptions, read_settings(Path()).get("mine", {}), {"fps": fps, "min_face": min_face}, "mine")
     workspace = session.workspace()
     with workspace.writing("mine"):
-        cascades = mining_cascades(workspace, cascade or [])
+        cascades = mining_cascades(workspace, cascade or [], wanted_precision)
         outcomes = mine_paths(workspace, paths, cascades, options, jobs or available_cores(), session.progress)
     failed = [o for o in outcomes if o.status == "failed"]
     for outcome in failed:

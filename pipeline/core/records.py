@@ -5,8 +5,14 @@ pixels of the source frame, origin top left, right and bottom exclusive. Ids com
 again makes the same row. Spans are half-open: `end_pts` is the first pts after the span.
 """
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
+
+NOT_A_FACE = "not_a_face"
+"""an answer that says: this is no face; kept as a label, no class of a dataset, a hard negative for cascades"""
+UNSURE = "unsure"
+"""an answer that says: I looked and cannot tell; kept as a label, no class of a dataset, nothing to cascades"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -209,6 +215,35 @@ class Crop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A box on a frame. A label may be about a place where no crop was kept: a face that mining missed, a suspect."""
+
+    episode: str
+    """id of the episode"""
+    pts: int
+    """of the frame"""
+    box: Box
+    """pixels of the source frame"""
+
+    @property
+    def id(self) -> str:
+        """`{episode}.p{pts}.{left}.{top}.{right}.{bottom}`: it says everything about the place."""
+        b = self.box
+        return f"{self.episode}.p{self.pts}.{b.left}.{b.top}.{b.right}.{b.bottom}"
+
+    @staticmethod
+    def read(id: str) -> "Place | None":
+        """The place of that id; None when it is no place's."""
+        found = re.fullmatch(r"([A-Za-z0-9_-]+)\.p(-?\d{1,18})" + r"\.(-?\d{1,9})" * 4, id)
+        if found is None:
+            return None
+        left, top, right, bottom = (int(found[n]) for n in range(3, 7))
+        if right <= left or bottom <= top:
+            return None
+        return Place(episode=found[1], pts=int(found[2]), box=Box(left=left, top=top, right=right, bottom=bottom))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateGroup:
     """Crops that look alike over all episodes. Duplicates are marked, never deleted."""
 
@@ -224,14 +259,14 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """One annotator's answer about one crop. Every answer is kept, skips too."""
+    """One annotator's answer about one crop, or about a place without one. Every answer is kept, skips too."""
 
     id: str
     """`l` + 12 hex digits over crop, annotator, source and answer"""
     crop: str
-    """id of the crop"""
+    """id of the crop, or of a place (see Place)"""
     emotion: str
-    """the class; empty for a skip"""
+    """the class, NOT_A_FACE or UNSURE; empty for a skip, and where only the character was asked"""
     character: str
     """whom the annotator saw; empty when not asked"""
     annotator: str

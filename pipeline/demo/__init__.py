@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascades.detect import LoadedCascade
-from cascades.registry import card_of, load_cascade
+from cascades.registry import card_of, load_cascade, update_card
 from pipeline.cartoon import CartoonOptions, Series, coco_of, draw_series, read_truth
 from pipeline.core.files import sha256_of, write_json, write_text
 from pipeline.core.manifest import read_dataset
@@ -96,6 +96,9 @@ def run_demo(workspace: Workspace, *, quick: bool, seed: int, progress: Progress
     fitted, held_out = names[: plan.fitted], names[-plan.held_out :]
     with clock("fit"):
         cascades = [_fitted(workspace, folder, series, fitted, who, plan, progress) for who in _starring(series)]
+    with clock("assess"):
+        for who in _starring(series):
+            _assess(workspace, folder, series, held_out, who, plan, progress)
     with clock("mine"):
         outcomes = mine_paths(
             workspace, [folder], cascades, MineOptions(min_face=plan.min_face), available_cores(), progress,
@@ -215,6 +218,36 @@ def _fitted(
     if inputs != (sha256_of(truth), as_plain(options)):
         make_cascade(workspace, who, truth, images=folder, character=who, options=options, progress=progress)
     return load_cascade(workspace, who)
+
+
+def _assess(
+    workspace: Workspace,
+    folder: Path,
+    series: Series,
+    episodes: list[str],
+    who: str,
+    plan: DemoPlan,
+    progress: Progress,
+) -> None:
+    """Scores a cascade on episodes that it was not fitted to, for its card and its page, unless that was done."""
+    from cascades.assess import assess
+    from cascades.detect import DetectOptions
+    from cascades.truth import read_truth as read_boxes
+
+    path = folder / "boxes-held-out.json"
+    write_json(path, coco_of(series, episodes, 2 * plan.every_frames))
+    record = workspace.catalogue.get(Cascade, who)
+    card = card_of(record) if record else {}
+    if card.get("assessed") == sha256_of(path):
+        return
+    options = DetectOptions(min_face_px=plan.min_face)
+    truth = read_boxes(path, folder)
+    assessed = assess(
+        load_cascade(workspace, who), truth, card, character=who, iou=0.4, wanted_precision=0.9, options=options,
+        truth_sha256=sha256_of(path), progress=progress,
+    )  # fmt: skip
+    assessed.keep(workspace, who, path.name)
+    update_card(workspace, who, {"assessed": sha256_of(path)})
 
 
 def _trained(workspace: Workspace, plan: DemoPlan, seed: int, progress: Progress) -> dict[str, Any]:

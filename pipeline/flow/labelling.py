@@ -12,7 +12,7 @@ from pipeline.core.files import digest_of, sha256_of
 from pipeline.core.geometry import as_array, grow, iou_matrix
 from pipeline.core.images import encode_png
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Box, Crop, Detection, Episode, Label
+from pipeline.core.records import Box, Crop, Detection, Episode, Label, Place
 from pipeline.core.workspace import Workspace, now
 from pipeline.crops import CropOptions, candidate
 from pipeline.frames import Frame, frames_at
@@ -34,9 +34,11 @@ def import_labels(workspace: Workspace, path: Path, progress: Progress | None = 
     """Adds every usable row of a file of labels; the same row twice makes one label.
 
     A label by place (video, frame, box) goes to the crop mined there; where a face was found there but not kept as a
-    crop, the crop is cut now from the episode's file.
+    crop, the crop is cut now from the episode's file; where nothing was mined it stays a label about that place, which
+    `cascade fit` learns from. A place's id in the column `crop` does the same without looking at the episode's file.
 
-    Returns the fields that `import labels --json` prints: imported, already, crops_added, rejected[{row, reason}].
+    Returns the fields that `import labels --json` prints: imported, already, crops_added, places (labels about places,
+    of those imported or there already), rejected[{row, reason}].
 
     Raises:
         LabelError: the file as a whole is unusable.
@@ -46,9 +48,12 @@ def import_labels(workspace: Workspace, path: Path, progress: Progress | None = 
     source = f"{path.name}@{sha256_of(path)[:12]}"
     crops = {crop.id: crop for crop in workspace.catalogue.all(Crop)}
     by_place = [answer for answer in answers if not answer.crop]
+    places = _Places(workspace, crops.values())
     for answer in answers:
         if answer.crop in crops:
             _add(batch, answer, answer.crop, source)
+        elif answer.crop and (item := places.item(answer.crop)):
+            _add(batch, answer, item, source)
         elif answer.crop:
             batch.rejected.append(Rejected(row=answer.row, reason=f"no crop {answer.crop!r} in this workspace"))
     with (progress or Silent()).step("labels", len(by_place) or None, "boxes") as step:
@@ -64,6 +69,7 @@ def import_labels(workspace: Workspace, path: Path, progress: Progress | None = 
         "imported": len(new),
         "already": len(batch.labels) - len(new),
         "crops_added": len(batch.crops),
+        "places": sum(Place.read(label.crop) is not None for label in batch.labels.values()),
         "rejected": [{"row": r.row, "reason": r.reason} for r in sorted(batch.rejected, key=lambda r: r.row)],
     }
 
@@ -74,6 +80,34 @@ def _add(batch: _Batch, answer: Answer, crop: str, source: str) -> None:
         id=f"l{key}", crop=crop, emotion=answer.emotion, character=answer.character, annotator=answer.annotator,
         source=source, created=answer.created or now(),
     )  # fmt: skip
+
+
+class _Places:
+    """Answers to ids of places: about the crop that shows the same face, or about the place itself."""
+
+    def __init__(self, workspace: Workspace, crops: Iterable[Crop]) -> None:
+        self.episodes = {episode.id: episode for episode in workspace.catalogue.all(Episode)}
+        self.at: dict[tuple[str, int], list[Crop]] = defaultdict(list)
+        for crop in crops:
+            self.at[crop.episode, crop.pts].append(crop)
+
+    def item(self, id: str) -> str:
+        """Id of the crop or place to keep the answer with; empty where `id` is no place of an episode here."""
+        place = Place.read(id)
+        if (
+            place is None
+            or place.episode not in self.episodes
+            or not _reaches_in(place.box, self.episodes[place.episode])
+        ):
+            return ""
+        here = self.at[place.episode, place.pts]
+        best = _most_overlapping(grow(place.box, CropOptions().margin_fraction), [crop.box for crop in here])
+        return place.id if best is None else here[best].id
+
+
+def _reaches_in(box: Box, episode: Episode) -> bool:
+    """Whether any of the box lies inside the frame."""
+    return box.left < episode.width and box.top < episode.height and box.right > 0 and box.bottom > 0
 
 
 def _add_by_place(
@@ -101,14 +135,14 @@ def _add_by_place(
         if frame is None:
             batch.rejected.append(Rejected(row=answer.row, reason=f"{video} has no frame {answer.frame}"))
             continue
+        assert answer.box is not None
+        if not _reaches_in(answer.box, episode):
+            size = f"{episode.width}x{episode.height}"
+            batch.rejected.append(Rejected(row=answer.row, reason=f"the box lies outside the {size} frames of {video}"))
+            continue
         shown = _crop_at(workspace, episode, frame, answer.box, at_pts[frame.pts], batch)
-        if shown is None:
-            reason = (
-                f"no face was mined at this place ({video}, frame {answer.frame}); mine with other cascades or --fps"
-            )
-            batch.rejected.append(Rejected(row=answer.row, reason=reason))
-        else:
-            _add(batch, answer, shown.id, source)
+        missed = Place(episode=episode.id, pts=frame.pts, box=answer.box)
+        _add(batch, answer, shown.id if shown else missed.id, source)
 
 
 def _crop_at(

@@ -76,7 +76,7 @@ def mine_paths(
         raise UsageError(
             "nothing to look for: fit a cascade first (`toonsift cascade fit`), or give --cascade NAME or FILE.xml"
         )
-    plain = as_plain(options) | {"cascades": sorted([c.character, c.digest] for c in cascades)}
+    plain = as_plain(options) | {"cascades": sorted([c.character, c.key] for c in cascades)}
     digest = run_digest("mine", plain)
     found, failures = find_videos(paths)
     outcomes = [_failed(f) for f in failures]

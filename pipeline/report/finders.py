@@ -1,23 +1,50 @@
-"""The cascades: their cards, scores, and how hits and false alarms fall stage by stage."""
+"""The cascades: how good each is on labelled pictures, stage by stage and round by round, and what it looks at."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from markupsafe import Markup
 
 from pipeline.core.errors import InputError
 from pipeline.core.records import Cascade
+from pipeline.core.workspace import Workspace
 from pipeline.report import wording
-from pipeline.report.charts import Line, axis, legend, line_chart, log_axis, whole_axis
-from pipeline.report.documents import Document, as_list, as_number, as_object, as_text, parse_document
+from pipeline.report.documents import Document, as_list, as_number, as_object, as_text, as_whole, parse_document
+from pipeline.report.finder_charts import Chart, charts_of, rounds_chart, sought
+from pipeline.report.finder_pictures import ExampleRow, example_rows, portrait
 from pipeline.report.holdings import Holdings
+from pipeline.report.thumbnails import Gallery, Picture
+
+__all__ = ["CascadeSection", "CascadeView", "Chart", "Fact", "RoundRow", "cascade_section"]
 
 CASCADES_SHOWN = 12
 STAGES_SHOWN = 60
 FACTS_SHOWN = 24
 """of a card"""
-SCORES = ("precision", "recall", "f1", "average_precision", "false_positives_per_image")
-STAGE_COLUMNS = ("weak", "hit_rate", "held_out_hit_rate", "false_alarm", "windows_seen", "seconds")
+ROUNDS_SHOWN = 20
+SCORES = ("average_precision", "precision", "recall", "f1", "false_positives_per_image")
+NOT_FACTS = (
+    *SCORES,
+    "stages",
+    "curve",
+    "best",
+    "examples",
+    "rounds",
+    "calibration",
+    "operating_points",
+    "pictures",
+    "scenes",
+)
+"""values of a card that have a place of their own"""
+STAGE_COLUMNS = {
+    "weak": "stumps",
+    "hit_rate": "hit rate",
+    "held_out_hit": "hit rate, held out",
+    "false_alarm": "false alarm",
+    "held_out_alarm": "false alarm, held out",
+    "held_out_hit_rate": "held-out faces so far",
+    "alarm_so_far": "background so far",
+    "windows_seen": "windows seen",
+    "seconds": "seconds",
+}
+"""of the table: name in the rows -> heading"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +58,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """A picture with its heading and legend."""
+class RoundRow:
+    """One round of labelling and fitting."""
 
-    title: str
-    """what it shows"""
-    legend: Markup
-    """may be empty"""
-    drawing: Markup
-    """<svg>"""
+    number: int
+    """1, 2, ..."""
+    learned_from: str
+    """`labels`, or the truth file"""
+    cells: tuple[str, ...]
+    """faces, boxes called no face, average precision, best F1, false positives per image at it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +84,23 @@ class CascadeView:
     digest: str
     """first digits of its XML's SHA-256"""
     scores: tuple[Fact, ...]
-    """on truth"""
+    """on labelled pictures"""
+    scored_on: str
+    """what these are, in words"""
+    operating: tuple[str, ...]
+    """score thresholds chosen for a wanted precision, in words"""
     facts: tuple[Fact, ...]
     """data, options, versions"""
     charts: tuple[Chart, ...]
-    """hit rate, false alarm, precision over recall; those the card has figures for"""
+    """those the card has figures for"""
+    examples: tuple[ExampleRow, ...]
+    """finds, misses and false positives"""
+    portrait: Picture | None
+    """its first features over the mean face"""
+    rounds: tuple[RoundRow, ...]
+    """of labelling and fitting, oldest first; at most ROUNDS_SHOWN"""
+    rounds_chart: Chart | None
+    """their curves beside one another"""
     columns: tuple[str, ...]
     """of the table of stages"""
     stages: tuple[tuple[str, ...], ...]
@@ -82,19 +121,25 @@ class CascadeSection:
     """in all"""
 
 
-def cascade_section(holdings: Holdings) -> CascadeSection:
-    """What the cascades' cards say."""
-    views = tuple(_view(cascade, holdings) for cascade in holdings.cascades[:CASCADES_SHOWN])
+def cascade_section(workspace: Workspace, holdings: Holdings, gallery: Gallery) -> CascadeSection:
+    """What the cascades' cards say; those that came as files, and so have none, come last."""
+    ordered = sorted(holdings.cascades, key=lambda c: (c.card in ("", "{}"), c.id))
+    views = tuple(_view(workspace, cascade, holdings, gallery) for cascade in ordered[:CASCADES_SHOWN])
     return CascadeSection(views=views, total=len(holdings.cascades))
 
 
-def _view(cascade: Cascade, holdings: Holdings) -> CascadeView:
+def _view(workspace: Workspace, cascade: Cascade, holdings: Holdings, gallery: Gallery) -> CascadeView:
     trouble = ""
     try:
         card = parse_document(cascade.card, f"the card of cascade {cascade.id}") if cascade.card else {}
     except InputError as error:
         card, trouble = {}, str(error)
-    stages = [as_object(row) for row in as_list(_sought(card, "stages"))]
+    rounds = [as_object(row) for row in as_list(card.get("rounds"))]
+    if not as_object(card.get("scores")) and rounds:
+        card = card | {
+            "scores": as_object(rounds[-1].get("scores")) | {"truth": "the held-out shots of its last round"}
+        }
+    stages = _stage_rows(card)
     columns = tuple(name for name in STAGE_COLUMNS if any(as_number(row.get(name)) is not None for row in stages))
     return CascadeView(
         name=cascade.id,
@@ -103,9 +148,15 @@ def _view(cascade: Cascade, holdings: Holdings) -> CascadeView:
         created=cascade.created,
         digest=cascade.sha256[:12],
         scores=_scores(card),
+        scored_on=_scored_on(as_object(card.get("scores"))),
+        operating=_operating(card),
         facts=tuple(_facts(card))[:FACTS_SHOWN],
-        charts=_charts(card, stages),
-        columns=tuple(wording.titled(name) for name in columns),
+        charts=charts_of(card, stages),
+        examples=example_rows(workspace, gallery, card),
+        portrait=portrait(workspace, gallery, cascade, card),
+        rounds=tuple(_round(row, n) for n, row in enumerate(rounds, 1))[-ROUNDS_SHOWN:],
+        rounds_chart=rounds_chart(rounds),
+        columns=tuple(STAGE_COLUMNS[name] for name in columns),
         stages=tuple(
             (str(n), *(_cell(name, row.get(name)) for name in columns))
             for n, row in enumerate(stages[:STAGES_SHOWN], 1)
@@ -115,29 +166,79 @@ def _view(cascade: Cascade, holdings: Holdings) -> CascadeView:
     )
 
 
-def _sought(card: Document, name: str) -> object:
-    """The value of that name in the card, or in an object right inside it."""
-    if name in card:
-        return card[name]
-    inner = (as_object(value) for value in card.values())
-    return next((found[name] for found in inner if name in found), None)
+def _stage_rows(card: Document) -> list[Document]:
+    """What was measured when a stage was fitted, with what it does on held-out windows beside it."""
+    fitted = [as_object(row) for row in as_list(sought(card, "stages"))]
+    held_out = [as_object(row) for row in as_list(as_object(card.get("held_out_stages")).get("stages"))]
+    if len(held_out) != len(fitted):
+        return fitted
+    more = (
+        {
+            "held_out_hit": row.get("hit_rate"),
+            "held_out_alarm": row.get("false_alarm"),
+            "held_out_hit_rate": row.get("hit_rate_so_far"),
+            "alarm_so_far": row.get("false_alarm_so_far"),
+        }
+        for row in held_out
+    )
+    return [row | held for row, held in zip(fitted, more, strict=True)]
 
 
 def _scores(card: Document) -> tuple[Fact, ...]:
     facts = []
     for name in SCORES:
-        value = as_number(_sought(card, name))
+        value = as_number(sought(card, name))
         if value is not None:
             said = f"{value:.3g}" if name == "false_positives_per_image" else wording.percent(value)
             facts.append(Fact(name=wording.titled(name), value=said))
     return tuple(facts)
 
 
+def _scored_on(scores: Document) -> str:
+    """`412 faces on 240 pictures of boxes.json, overlap 0.5`, and a word where they are not held out."""
+    faces, images = as_whole(scores.get("faces")), as_whole(scores.get("images"))
+    if not faces or not images:
+        return ""
+    where = as_text(scores.get("truth"))
+    overlap = as_number(scores.get("iou"))
+    words = f"{wording.counted(faces, 'face')} on {wording.counted(images, 'picture')}"
+    words += (f" of {wording.shortened(where, 80)}" if where else "") + (f", overlap {overlap:g}" if overlap else "")
+    shared = as_whole(scores.get("shared_pictures"))
+    return words + (f"; {shared} of them it was fitted to, so this flatters it" if shared else "")
+
+
+def _operating(card: Document) -> tuple[str, ...]:
+    points = as_object(card.get("operating_points"))
+    found = []
+    for wanted, point in sorted(points.items()):
+        reason = as_text(as_object(point).get("reason"))
+        if reason:
+            found.append(f"precision {wanted} wanted: {wording.shortened(reason, 240)}")
+    return tuple(found[:6])
+
+
+def _round(row: Document, number: int) -> RoundRow:
+    scores = as_object(row.get("scores"))
+    best = as_object(scores.get("best"))
+    shares = (as_number(scores.get("average_precision")), as_number(best.get("f1")))
+    alarms = as_number(best.get("false_positives_per_image"))
+    return RoundRow(
+        number=as_whole(row.get("round")) or number,
+        learned_from=wording.shortened(as_text(row.get("from")), 80),
+        cells=(
+            wording.count(as_whole(row.get("faces"))),
+            wording.count(as_whole(row.get("not_a_face"))),
+            *("\u2013" if share is None else wording.percent(share) for share in shares),
+            "\u2013" if alarms is None else f"{alarms:.2f}",
+        ),
+    )
+
+
 def _facts(card: Document, before: str = "") -> list[Fact]:
     """Every value of the card that is neither a score nor a list of rows, objects flattened."""
     facts = []
     for name, value in card.items():
-        if name in SCORES or name in ("stages", "curve", "best"):
+        if name in NOT_FACTS:
             continue
         title = wording.titled(f"{before} {name}".strip())
         if isinstance(value, dict):
@@ -151,68 +252,10 @@ def _cell(name: str, value: object) -> str:
     number = as_number(value)
     if number is None:
         return as_text(value) or "\u2013"
-    if name.endswith("hit_rate"):
+    if name in ("hit_rate", "held_out_hit", "held_out_hit_rate"):
         return wording.percent(number, 2)
-    if name == "false_alarm":
+    if name in ("false_alarm", "held_out_alarm"):
         return wording.percent(number)
+    if name == "alarm_so_far":
+        return f"{number:.2g}"
     return f"{number:.1f}" if name == "seconds" else f"{number:,.0f}"
-
-
-def _charts(card: Document, stages: Sequence[Document]) -> tuple[Chart, ...]:
-    charts = []
-    hits = [("faces it learned from", "k0", _running(stages, "hit_rate"))]
-    held_out = [
-        (float(n), v) for n, row in enumerate(stages, 1) if (v := as_number(row.get("held_out_hit_rate"))) is not None
-    ]
-    hits.append(("held-out faces", "k1", held_out))
-    if lines := _lines(hits):
-        values = [y for line in lines for _, y in line.points]
-        x = whole_axis("stage", [n for line in lines for n, _ in line.points])
-        y = axis("hit rate so far", values, low=min(0.9, min(values) - 0.02), high=1.0)
-        charts.append(_chart("Faces that pass", lines, line_chart(lines, x, y, summary=_ends("Hit rate", lines))))
-    alarms = [("product of the stages", "k0", _running(stages, "false_alarm"))]
-    honest = [(n - 1.0, v) for n, row in enumerate(stages, 1) if n > 1 and (v := as_number(row.get("passed_before")))]
-    last = as_number(_sought(card, "false_alarm"))
-    honest += [(float(len(stages)), last)] if stages and last else []
-    alarms.append(("measured on fresh windows", "k1", honest))
-    if lines := _lines(alarms):
-        x = whole_axis("stage", [n for line in lines for n, _ in line.points])
-        y = log_axis("false alarm rate so far", [v for line in lines for _, v in line.points])
-        drawing = line_chart(lines, x, y, summary=_ends("False alarm rate", lines))
-        charts.append(_chart("Background that passes", lines, drawing))
-    points = [as_object(point) for point in as_list(_sought(card, "curve"))]
-    pairs = sorted(
-        (r, p)
-        for point in points
-        if (r := as_number(point.get("recall"))) is not None and (p := as_number(point.get("precision"))) is not None
-    )
-    if lines := _lines([("every score threshold", "k2", pairs)]):
-        x, y = axis("recall", [], low=0.0, high=1.0), axis("precision", [], low=0.0, high=1.0)
-        summary = f"Precision over recall at {len(pairs)} thresholds, up to recall {pairs[-1][0]:.3f}"
-        charts.append(_chart("Precision over recall", lines, line_chart(lines, x, y, summary=summary)))
-    return tuple(charts)
-
-
-def _running(stages: Sequence[Document], name: str) -> list[tuple[float, float]]:
-    """(stage, product of the value over the stages up to it), up to the first stage that lacks it."""
-    points, product = [], 1.0
-    for number, row in enumerate(stages, 1):
-        value = as_number(row.get(name))
-        if value is None:
-            break
-        product *= value
-        points.append((float(number), product))
-    return points
-
-
-def _lines(named: Sequence[tuple[str, str, Sequence[tuple[float, float]]]]) -> list[Line]:
-    return [Line(name=name, hue=hue, points=tuple(points)) for name, hue, points in named if points]
-
-
-def _chart(title: str, lines: Sequence[Line], drawing: Markup) -> Chart:
-    return Chart(title=title, legend=legend(lines), drawing=drawing)
-
-
-def _ends(what: str, lines: Sequence[Line]) -> str:
-    ends = ", ".join(f"{line.name}: {line.points[-1][1]:.3g}" for line in lines)
-    return f"{what} after the last stage: {ends}"

@@ -94,6 +94,7 @@ def gather(
     mistakes = None
     if training.view and training.view.scores:
         mistakes = mistake_section(workspace, holdings, gallery, training.view, datasets.dataset)
+    cascades = cascade_section(workspace, holdings, gallery)
     crops = crop_section(workspace, holdings, gallery)
     duplicates = duplicate_section(workspace, holdings, gallery)
     episodes = episode_section(workspace, holdings, gallery, progress)
@@ -108,7 +109,7 @@ def gather(
         episodes=episodes,
         crops=crops,
         duplicates=duplicates,
-        cascades=cascade_section(holdings),
+        cascades=cascades,
         dataset=datasets,
         training=training,
         mistakes=mistakes,

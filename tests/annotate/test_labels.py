@@ -5,7 +5,7 @@ import pytest
 
 from annotate.labels import read_labels
 from pipeline.core.errors import LabelError
-from pipeline.core.records import Box
+from pipeline.core.records import NOT_A_FACE, UNSURE, Box
 
 
 def written(tmp_path: Path, text: str, name: str = "labels.csv") -> Path:
@@ -77,3 +77,41 @@ def test_missing_and_binary_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01" * 10)
     with pytest.raises(LabelError, match=r"binary\.csv: not UTF-8 text"):
         read_labels(tmp_path / "binary.csv")
+
+
+def test_reserved_answers_are_known_however_people_spell_them(tmp_path: Path) -> None:
+    path = written(tmp_path, "crop,emotion\nc1,not-a-face\nc2,Not_a_face\nc3,UNSURE\nc4,happy\n")
+    answers, rejected = read_labels(path)
+    assert [a.emotion for a in answers] == [NOT_A_FACE, NOT_A_FACE, UNSURE, "happy"]
+    assert not rejected
+
+
+def test_a_filled_in_list_of_suspects_is_read_and_what_nobody_answered_passed_over(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "rank,crop,answer,annotator,character\n1,c1,tom,bo,jerry\n2,c2,,,jerry\n3,c3,not-a-face,bo,jerry\n"
+        "4,c4,unsure,,jerry\n5,c5,skip,bo,jerry\n6,c6,../up,bo,jerry\n",
+    )
+    answers, rejected = read_labels(path)
+    assert [(a.row, a.crop, a.emotion, a.character, a.annotator) for a in answers] == [
+        (1, "c1", "", "tom", "bo"),
+        (3, "c3", NOT_A_FACE, "", "bo"),
+        (4, "c4", UNSURE, "", "unknown"),
+        (5, "c5", "", "", "bo"),
+    ]
+    assert [r.row for r in rejected] == [6]
+    assert "cannot name a character" in rejected[0].reason
+
+
+def test_boxes_of_a_named_character_need_no_emotion(tmp_path: Path) -> None:
+    coco = {
+        "categories": [{"id": 1, "name": "ann"}, {"id": 2, "name": "face"}],
+        "images": [{"id": 7, "video": "a.mp4", "frame": 24}],
+        "annotations": [
+            {"image_id": 7, "category_id": 1, "bbox": [10, 20, 30, 40]},
+            {"image_id": 7, "category_id": 2, "bbox": [10, 20, 30, 40]},
+        ],
+    }
+    answers, rejected = read_labels(written(tmp_path, json.dumps(coco), "coco.json"))
+    assert [(a.emotion, a.character) for a in answers] == [("", "ann")]
+    assert [(r.row, r.reason.split(";")[0]) for r in rejected] == [(2, "no emotion given")]

@@ -5,7 +5,7 @@ from cascades.samples import Samples, gather_samples
 from cascades.truth import read_truth
 from tests.cascades.drawing import write_backgrounds, write_scenes
 
-SMALL = FitOptions(stages=5, positives=400, negatives_per_stage=600, features_per_stage=2000)
+SMALL = FitOptions(held_out_fraction=0.15, stages=4, positives=400, negatives_per_stage=600, features_per_stage=2000)
 
 
 @pytest.fixture(scope="session")

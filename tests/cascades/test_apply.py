@@ -1,12 +1,14 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
+from cascades import apply
 from cascades.apply import WindowJudge
-from cascades.model import CascadeModel, HaarFeature, Rect
+from cascades.model import THRESHOLD_SLACK, CascadeModel, FeatureType
 from cascades.xml import write_xml
-from pipeline.core.errors import CascadeError
 from tests.cascades.drawing import clutter, face_windows, random_model
+from tests.cascades.random_models import Tilted, cascades, random_cascade, random_windows, seeds, stage_sums
 
 
 def opencv_says(model: CascadeModel, windows: np.ndarray) -> list[bool]:
@@ -63,11 +65,64 @@ def test_a_cascade_without_stages_passes_all_with_contrast() -> None:
     assert judge.windows(windows).stages_passed.tolist() == [0, 0, 0, -1]
 
 
-def test_tilted_features_are_left_to_opencv() -> None:
-    model = random_model(np.random.default_rng(7))
-    tilted = HaarFeature((Rect(8, 2, 4, 4, -1.0), Rect(8, 2, 2, 4, 2.0)), tilted=True)
-    with pytest.raises(CascadeError, match="only upright Haar cascades of stumps"):
-        WindowJudge(CascadeModel(kind="HAAR", width=24, height=24, stages=model.stages, features=(tilted,) * 8))
+@pytest.mark.parametrize(
+    ("kind", "tilted"), [("HAAR", "none"), ("HAAR", "mixed"), ("HAAR", "all"), ("LBP", "none")], ids=str
+)
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("size", [(24, 24), (19, 27)], ids=str)
+def test_every_sort_of_cascade_is_decided_as_opencv_does(
+    kind: FeatureType, tilted: Tilted, depth: int, size: tuple[int, int]
+) -> None:
+    random = np.random.default_rng([9, depth, size[0]])
+    model = random_cascade(
+        random, kind=kind, tilted=tilted, depth=depth, width=size[0], height=size[1], stages=int(random.integers(1, 4))
+    )
+    windows = random_windows(random, *size, 150)
+    judge = WindowJudge(model)
+    ours = judge.windows(windows).stages_passed == judge.complete
+    assert ours.tolist() == opencv_says(model, windows)
+    assert 0 < ours.sum() < len(windows)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cascades(), seeds)
+def test_no_random_cascade_is_decided_otherwise_than_by_opencv(model: CascadeModel, seed: int) -> None:
+    windows = random_windows(np.random.default_rng(seed), model.width, model.height, 30)
+    judge = WindowJudge(model)
+    assert (judge.windows(windows).stages_passed == judge.complete).tolist() == opencv_says(model, windows)
+
+
+@pytest.mark.parametrize(("kind", "tilted"), [("HAAR", "mixed"), ("LBP", "none")])
+def test_margins_are_those_of_a_plain_evaluation(kind: FeatureType, tilted: Tilted) -> None:
+    random = np.random.default_rng(10)
+    model = random_cascade(random, kind=kind, tilted=tilted, depth=3, stages=3)
+    windows = random_windows(random, 24, 24, 100)
+    verdicts, sums = WindowJudge(model).windows(windows), stage_sums(model, windows)
+    looked_at = verdicts.stages_passed >= 0
+    last = np.minimum(verdicts.stages_passed, 2)[looked_at]
+    thresholds = np.array([stage.threshold for stage in model.stages], dtype=np.float32) - THRESHOLD_SLACK
+    margins = sums[looked_at] - thresholds
+    rows = np.arange(len(last))
+    assert (verdicts.margins[looked_at] == margins[rows, last]).all()
+    assert np.allclose(verdicts.totals[looked_at], margins.cumsum(axis=1)[rows, last])
+
+
+def test_lbp_looks_at_windows_without_contrast() -> None:
+    judge = WindowJudge(random_cascade(np.random.default_rng(11), kind="LBP"))
+    assert (judge.windows(np.full((3, 24, 24), 7, dtype=np.uint8)).stages_passed >= 0).all()
+    nothing = CascadeModel(kind="LBP", width=24, height=24, stages=(), features=())
+    assert WindowJudge(nothing).windows(np.zeros((2, 24, 24), dtype=np.uint8)).stages_passed.tolist() == [0, 0]
+
+
+def test_more_windows_than_are_held_at_a_time_are_judged_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(12)
+    judge, windows = WindowJudge(random_cascade(random, tilted="mixed")), random_windows(random, 24, 24, 50)
+    whole = judge.windows(windows)
+    monkeypatch.setattr(apply, "WINDOWS_AT_ONCE", 7)
+    parts = judge.windows(windows)
+    assert (whole.stages_passed == parts.stages_passed).all()
+    assert (whole.totals == parts.totals).all()
+    assert len(judge.windows(windows[:0]).totals) == 0
 
 
 def test_windows_of_another_size_are_refused() -> None:

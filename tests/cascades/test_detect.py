@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from cascades.apply import WindowJudge
-from cascades.detect import DetectOptions, Detector, LoadedCascade, RawWindows, _Search, group_windows, suppress
+from cascades.detect import WEAKEST, DetectOptions, Detector, LoadedCascade, RawWindows, group_windows, suppress
 from cascades.evaluate import evaluate_detector
 from cascades.fit import Fitted
-from cascades.model import CascadeModel
+from cascades.model import CascadeModel, FeatureType
 from cascades.negatives import shrink
 from cascades.truth import read_truth
 from cascades.xml import write_xml
-from pipeline.core.errors import CascadeError, MissingToolError, UsageError
+from pipeline.core.errors import CascadeError, UsageError
 from tests.cascades.drawing import as_rgb, clutter, draw_face, random_model, write_scenes
+from tests.cascades.random_models import random_cascade, random_windows
 
 
 def loaded(model: CascadeModel, character: str = "ann") -> LoadedCascade:
@@ -47,11 +48,11 @@ def every_window(model: CascadeModel, image: np.ndarray, scale_factor: float) ->
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3])
-def test_opencv_finds_no_window_that_we_reject_and_nearly_all_that_we_accept(stages: int) -> None:
+def test_only_windows_that_pass_are_found_and_nearly_all_of_them(stages: int) -> None:
     random = np.random.default_rng(10)
     model = random_model(random, stages=stages)
     image = clutter(random, 150, 110)
-    raw = _Search(loaded(model), DetectOptions(scale_factor=1.2)).raw(image)
+    raw = Detector([loaded(model)], DetectOptions(scale_factor=1.2)).raw(image)[0]
     theirs = {tuple(box) for box in raw.boxes.astype(int).tolist()}
     ours = every_window(model, image, 1.2)
     assert theirs <= ours
@@ -63,7 +64,7 @@ def test_opencv_finds_no_window_that_we_reject_and_nearly_all_that_we_accept(sta
 def test_a_single_stage_reports_no_window_without_contrast() -> None:
     model = random_model(np.random.default_rng(11), stages=1)
     flat = np.full((60, 60), 128, dtype=np.uint8)
-    assert len(_Search(loaded(model), DetectOptions()).raw(flat).boxes) == 0
+    assert len(Detector([loaded(model)]).raw(flat)[0].boxes) == 0
 
 
 def test_overlapping_windows_are_one_face_and_their_strengths_add_up() -> None:
@@ -143,12 +144,75 @@ def test_an_image_smaller_than_the_window_has_no_face(ann: Fitted) -> None:
     assert Detector([loaded(ann.model)]).find(np.zeros((10, 10, 3), dtype=np.uint8)) == []
 
 
-def test_a_broken_cascade_and_a_crippled_opencv_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_cascade_is_told() -> None:
     with pytest.raises(CascadeError, match="ann: not well-formed XML"):
         Detector([LoadedCascade(character="ann", digest="d", content=b"<x")])
+
+
+def test_no_cascade_classifier_is_needed(ann: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(16)
+    image = clutter(random, 220, 160)
+    draw_face(image, 60, 50, 60, random)
+    found = Detector([loaded(ann.model)]).find(as_rgb(image))
     monkeypatch.delattr(cv2, "CascadeClassifier")
-    with pytest.raises(MissingToolError, match="has no CascadeClassifier; run `pip uninstall"):
-        Detector([loaded(random_model(np.random.default_rng(0)))])
+    assert Detector([loaded(ann.model)]).find(as_rgb(image)) == found != []
+
+
+@pytest.mark.parametrize("kind", ["HAAR", "LBP"])
+def test_a_window_s_strength_is_its_margin_as_a_share_of_the_most(kind: FeatureType) -> None:
+    random = np.random.default_rng(17)
+    model = random_cascade(random, kind=kind, stages=2)
+    image = random_windows(random, 24, 24, 60).reshape(6, 10, 24, 24).transpose(0, 2, 1, 3).reshape(144, 240)
+    raw = Detector([loaded(model)], DetectOptions(max_face_px=24)).raw(image)[0]
+    lefts, tops = raw.boxes[:, 0].astype(np.int64), raw.boxes[:, 1].astype(np.int64)
+    verdicts = WindowJudge(model).places(image, lefts, tops)
+    most = [sum(max(t.leaves) for t in s.trees) - s.threshold for s in model.stages]
+    shares = verdicts.totals / sum(most) if kind == "HAAR" else (verdicts.margins - 1e-5) / most[-1]
+    # windows lie four times as far apart at this size as from twice the size on
+    assert raw.strengths == pytest.approx(4 * np.maximum(shares, WEAKEST), abs=1e-5)
+    assert len(raw.boxes) > 5
+
+
+def test_opencv_s_grouping_gives_what_detect_multi_scale_gives(ann: Fitted) -> None:
+    random = np.random.default_rng(18)
+    classifier = cv2.CascadeClassifier()
+    storage = cv2.FileStorage(write_xml(ann.model).decode(), cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+    classifier.read(storage.getFirstTopLevelNode())
+    faces = 0
+    for min_neighbors in (1, 3):
+        detector = Detector([loaded(ann.model)], DetectOptions(grouping="opencv", min_neighbors=min_neighbors))
+        for _ in range(4):
+            image = clutter(random, 240, 160)
+            draw_face(image, -5, 20, 60, random)
+            draw_face(image, 130, 110, 60, random)
+            theirs = np.asarray(classifier.detectMultiScale(image, 1.1, min_neighbors), dtype=int).reshape(-1, 4)
+            boxes = detector.detect(as_rgb(image))[0].boxes
+            ours = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+            assert sorted(ours.tolist()) == sorted(theirs.tolist())
+            faces += len(theirs)
+    assert faces > 5
+
+
+def test_a_batch_gives_what_each_image_gives_alone(ann: Fitted) -> None:
+    random = np.random.default_rng(19)
+    images = [as_rgb(clutter(random, width, height)) for width, height in ((200, 140), (90, 200), (20, 30))]
+    detector = Detector([loaded(ann.model), loaded(ann.model, "twin")], DetectOptions(min_neighbors=1, min_score=0.0))
+    for alone, together in zip((detector.detect(i) for i in images), detector.detect_batch(images), strict=True):
+        for one, other in zip(alone, together, strict=True):
+            assert one.character == other.character
+            assert (one.boxes == other.boxes).all()
+            assert (one.scores == other.scores).all()
+    assert detector.detect_batch([]) == []
+    assert Detector([]).detect(images[0]) == []
+
+
+def test_the_fast_search_finds_the_drawn_faces_too(ann: Fitted, tmp_path: Path) -> None:
+    truth = read_truth(write_scenes(tmp_path, 20, seed=78))
+    exact, fast = (
+        evaluate_detector(Detector([loaded(ann.model)], DetectOptions(search=search)), truth, "ann", 0.5)
+        for search in ("exact", "fast")
+    )
+    assert fast.average_precision > exact.average_precision - 0.03
 
 
 def test_options_that_make_no_sense_are_refused() -> None:
@@ -158,3 +222,7 @@ def test_options_that_make_no_sense_are_refused() -> None:
         DetectOptions(min_face_px=90, max_face_px=30)
     with pytest.raises(UsageError, match="min_neighbors must be 1 or more"):
         DetectOptions(min_neighbors=0)
+    with pytest.raises(UsageError, match="search must be exact or fast, got 'quick'"):
+        DetectOptions(search="quick")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="grouping must be score or opencv, got ''"):
+        DetectOptions(grouping="")  # type: ignore[arg-type]

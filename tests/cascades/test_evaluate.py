@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,39 @@ def test_pictures_that_cannot_be_read_are_left_out_and_told(tmp_path: Path) -> N
     (tmp_path / "0.png").write_bytes(b"")
     with pytest.raises(TruthError, match="not one of its pictures can be read"):
         evaluate(lambda image_HW3: (np.zeros((0, 4)), np.zeros(0)), truth, "ann")
+
+
+def test_average_precision_is_told_at_several_overlaps_and_falls_with_them(tmp_path: Path) -> None:
+    loose = (14, 10, 34, 30)  # shares 16 of 24 columns with the face: overlap 2/3
+    scores = scores_of(tmp_path, {0: [(FACE, 5.0)], 1: [(loose, 4.0)]})
+    assert dict(scores.by_iou) == {0.3: 1.0, 0.4: 1.0, 0.5: 1.0, 0.6: 1.0, 0.7: 0.5}
+    assert as_json(scores)["average_precision_by_iou"][-1] == {"iou": 0.7, "average_precision": 0.5}
+
+
+def test_small_and_large_faces_are_told_apart(tmp_path: Path) -> None:
+    large = (20, 20, 90, 90)
+    path = truth_of(tmp_path)
+    coco = json.loads(path.read_text())
+    coco["annotations"].append({"id": 99, "image_id": 0, "category_id": 1, "bbox": [20, 20, 70, 70], "iscrowd": 0})
+    path.write_text(json.dumps(coco))
+
+    def find(image_HW3: RGB) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        first = int(image_HW3[0, 0, 0]) == 0
+        rows = [large, (60, 60, 75, 75)] if first else [FACE]
+        return np.array(rows, dtype=float), np.array([9.0, 8.0] if first else [7.0])
+
+    scores = evaluate(find, read_truth(path), "ann", 0.5)
+    assert [(s.smallest_px, s.faces, s.recall) for s in scores.by_size] == [(0.0, 2, 0.5), (48.0, 1, 1.0)]
+    small, middle = scores.by_size
+    assert small.average_precision == pytest.approx(0.25), "the small wrong find counts among the small"
+    assert middle.average_precision == 1.0
+
+
+def test_what_people_called_no_face_is_a_false_positive_when_found(tmp_path: Path) -> None:
+    truth = read_truth(truth_of(tmp_path))
+    refused = tuple(
+        replace(p, boxes=tuple(replace(b, rejected=b.character == "ben") for b in p.boxes)) for p in truth.pictures
+    )
+    both = np.array([FACE, OTHER], dtype=float), np.array([5.0, 4.0])
+    scores = evaluate(lambda image_HW3: both, replace(truth, pictures=refused), None)
+    assert (scores.faces, scores.precision) == (2, 0.5)

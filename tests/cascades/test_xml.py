@@ -1,3 +1,5 @@
+import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cascades.model import CascadeModel, HaarFeature, LbpFeature, Node, Rect, Stage, Tree
-from cascades.xml import read_xml, write_xml
+from cascades.xml import read_xml, write_old_xml, write_xml
 from pipeline.core.errors import CascadeError
 from tests.cascades.drawing import random_model
+from tests.cascades.random_models import cascades, random_cascade
 
 SHARED = Path(__file__).parents[3] / "shared" / "cascades"
 numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -54,20 +57,62 @@ def trees(draw: st.DrawFn, kind: str, features: int) -> Tree:
     count = draw(st.integers(1, 3))
     nodes = []
     for i in range(count):
-        left = i + 1 if i + 1 < count else -draw(st.integers(0, count))
+        # a stump has its left leaf first: all that OpenCV reads where every tree is one
+        left = 0 if count == 1 else i + 1 if i + 1 < count else -draw(st.integers(0, count))
+        right = -1 if count == 1 else -draw(st.integers(0, count))
         word = st.integers(-(2**31), 2**31 - 1)
         nodes.append(
-            Node(left, -draw(st.integers(0, count)), draw(st.integers(0, features - 1)), threshold=draw(numbers))
+            Node(left, right, draw(st.integers(0, features - 1)), threshold=draw(numbers))
             if kind == "HAAR"
-            else Node(left, 0, draw(st.integers(0, features - 1)), subset=tuple(draw(word) for _ in range(8)))
+            else Node(left, right, draw(st.integers(0, features - 1)), subset=tuple(draw(word) for _ in range(8)))
         )
     return Tree(tuple(nodes), tuple(draw(numbers) for _ in range(count + 1)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(models())
 def test_what_is_written_reads_back_as_it_was(model: CascadeModel) -> None:
     assert read_xml(write_xml(model)) == model
+
+
+@settings(max_examples=20, deadline=None)
+@given(cascades(kinds=("HAAR",)))
+def test_the_old_format_keeps_everything_but_shared_features(model: CascadeModel) -> None:
+    again = read_xml(write_old_xml(model))
+    assert (again.width, again.height, set(again.features)) == (model.width, model.height, set(model.features))
+    for mine, theirs in zip(model.stages, again.stages, strict=True):
+        assert mine.threshold == theirs.threshold
+        for tree, other in zip(mine.trees, theirs.trees, strict=True):
+            assert tree.leaves == other.leaves
+            for node, same in zip(tree.nodes, other.nodes, strict=True):
+                assert (node.left, node.right, node.threshold) == (same.left, same.right, same.threshold)
+                assert model.features[node.feature] == again.features[same.feature]
+    assert write_old_xml(again) == write_old_xml(model)
+
+
+def test_a_stump_written_backwards_is_turned_round(tmp_path: Path) -> None:
+    plain = random_model(np.random.default_rng(2))
+    turned = [
+        Stage(s.threshold, tuple(Tree((replace(t.nodes[0], left=-1, right=0),), t.leaves[::-1]) for t in s.trees))
+        for s in plain.stages
+    ]
+    assert read_xml(write_xml(replace(plain, stages=tuple(turned)))) == plain
+
+
+def test_the_old_format_is_for_haar_only() -> None:
+    with pytest.raises(CascadeError, match="old format knows Haar features only"):
+        write_old_xml(random_cascade(np.random.default_rng(0), kind="LBP"))
+
+
+def test_a_weight_that_the_old_format_would_lose_is_refused() -> None:
+    model = random_model(np.random.default_rng(2))
+    first = model.features[0]
+    assert isinstance(first, HaarFeature)
+    light = HaarFeature((*first.rects, Rect(0, 0, 2, 2, 1e-8)))
+    with pytest.raises(CascadeError, match="third rectangle of weight 1e-08"):
+        write_old_xml(replace(model, features=(light, *model.features[1:])))
+    light = HaarFeature((*first.rects, Rect(0, 0, 2, 2, 0.0)))
+    assert write_old_xml(replace(model, features=(light, *model.features[1:])))
 
 
 def test_opencv_loads_what_is_written(tmp_path: Path) -> None:
@@ -100,9 +145,15 @@ BOMB = (
     '<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "xxxxxxxxxx"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
     "<opencv_storage>&b;</opencv_storage>"
 )
-OLD_FORMAT = (
-    '<opencv_storage><tom type_id="opencv-haar-classifier"><size>20 20</size><stages></stages></tom></opencv_storage>'
-)
+OLD = write_old_xml(random_cascade(np.random.default_rng(1), depth=2, stages=1)).decode()
+DEEP = "<opencv_storage>" + "<_>" * 200_000 + "</_>" * 200_000 + "</opencv_storage>"
+
+
+def changed_old(old: str, new: str) -> bytes:
+    assert old in OLD
+    return OLD.replace(old, new, 1).encode()
+
+
 FIRST_NODE = GOOD.split("<internalNodes>")[1].split("</internalNodes>")[0]
 FIRST_LEAVES = GOOD.split("<leafValues>")[1].split("</leafValues>")[0]
 FIRST_RECT = GOOD.split("<rects><_>")[1].split("</_>")[0]
@@ -114,7 +165,32 @@ BAD = {
     "billion laughs": (BOMB.encode(), "declares a DTD or entities"),
     "another root": (b"<html><body/></html>", "the root is <html>, expected <opencv_storage>"),
     "nothing in it": (b"<opencv_storage></opencv_storage>", "there is no <cascade> in it"),
-    "old format": (OLD_FORMAT.encode(), "old format of OpenCV 2"),
+    "deep": (DEEP.encode(), "nested deeper than 16"),
+    "gzip": (gzip.compress(GOOD.encode()), "compressed with gzip; unpack it first"),
+    "zeros": (GOOD.encode() + bytes(100), "not well-formed XML"),
+    "an unknown encoding": (GOOD.replace("?>", ' encoding="klingon"?>').encode(), "not well-formed XML"),
+    "old, no size": (changed_old("<size>24 24</size>", "<size>24</size>"), "<size> has 1 numbers"),
+    "old, huge": (changed_old("<size>24 24<", "<size>24 9999999<"), "the window is 24x9999999"),
+    "old, no stages": (
+        OLD[: OLD.index("<stages>")].encode() + b"<stages/></cascade></opencv_storage>",
+        "empty <stages>",
+    ),
+    "old, a circle": (changed_old("<left_node>1<", "<left_node>0<"), "leads to node 0, which is no later one"),
+    "old, a lost node": (changed_old("<left_node>1</left_node>", "<left_val>1.</left_val>"), "leaves for"),
+    "old, both ways": (
+        changed_old("<threshold>", "<left_val>1.</left_val><left_val>2.</left_val><threshold>"),
+        "2 times",
+    ),
+    "old, nowhere": (changed_old("<left_node>1</left_node>", ""), "has no <left_node>"),
+    "old, nan": (changed_old("<stage_threshold>", "<stage_threshold>nan "), "stage_threshold: 'nan"),
+    "old, outside": (changed_old("<rects><_>", "<rects><_>30 0 2 2 1.</_><_>"), "leaves the 24x24 window"),
+    "two windows": (changed("<width>", "<width>20</width><width>"), "<cascade> has <width> 2 times"),
+    "two lists of stages": (changed("<stages>", "<stages/><stages>"), "<cascade> has <stages> 2 times"),
+    "four rectangles": (changed("<rects>", "<rects>" + "<_>0 0 2 2 1.</_>" * 3), "rectangles, expected 2 or 3"),
+    "underscores": (changed("<width>24<", "<width>2_4<"), "'2_4' is no number"),
+    "other digits": (changed("<width>24<", "<width>\u0662\u0664<"), "is no number"),
+    "beyond 32 bits": (changed(FIRST_NODE, "0 -1 1e300 0.5"), "'1e300' is out of range"),
+    "half tilted": (changed("<tilted>0<", "<tilted>0.5<"), "tilted: '0.5' is no whole number"),
     "hog": (changed("HAAR", "HOG"), "featureType is 'HOG', only HAAR and LBP"),
     "no stages": (changed("<stages>", "<stage>").replace(b"</stages>", b"</stage>"), "<cascade> has no <stages>"),
     "empty stages": (
@@ -163,6 +239,22 @@ def test_a_file_too_large_is_not_even_read(tmp_path: Path) -> None:
         stream.truncate(33 * 1024 * 1024)
     with pytest.raises(CascadeError, match="are more than the 33,554,432 allowed"):
         read_xml(path)
+
+
+def test_other_encodings_of_the_same_text_are_read() -> None:
+    model = read_xml(GOOD.encode())
+    assert read_xml(GOOD.replace('"1.0"', '"1.0" encoding="utf-16"').encode("utf-16")) == model
+    assert read_xml(b"\xef\xbb\xbf" + GOOD.encode()) == model
+
+
+def test_what_others_put_around_it_does_not_matter() -> None:
+    commented = changed("<internalNodes>", "<!-- stage --><internalNodes><!-- here -->").replace(b"\n", b"\r\n")
+    assert read_xml(commented) == read_xml(GOOD.encode())
+
+
+def test_too_many_elements_are_refused_before_they_fill_the_memory() -> None:
+    with pytest.raises(CascadeError, match="more than 500,000 XML elements"):
+        read_xml(b"<opencv_storage>" + b"<_/>" * 500_100 + b"</opencv_storage>")
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the cascades of others lie in ../shared/cascades, which is absent")

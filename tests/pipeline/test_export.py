@@ -144,7 +144,7 @@ def test_annotators_vote_and_their_shares_are_kept() -> None:
     assert agreed["c1"].annotators == 4
     assert agreed["c5"].label == "sad"
     assert set(agreed) == {"c1", "c5"}
-    assert left_out == {"conflict": 1, "skipped": 1, "not_a_face": 1}
+    assert left_out == {"conflict": 1, "no emotion said": 1, "not_a_face": 1}
 
 
 def test_an_annotator_who_changes_their_mind_counts_once() -> None:

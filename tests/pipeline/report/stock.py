@@ -235,12 +235,57 @@ def put_cascade(workspace: Workspace) -> None:
         "stages": stages,
         "reason": "all 6 stages fitted <u>",
     }  # fmt: skip
+    card |= studio_parts(workspace)
     workspace.catalogue.put(
         [
             Cascade(id="tom", character="tom", sha256="c" * 64, card=json.dumps(card), created=WHEN),
             Cascade(id="odd", character="jerry", sha256="d" * 64, card="{not json", created=WHEN),
         ]
     )
+
+
+def studio_parts(workspace: Workspace) -> dict[str, object]:
+    """What scoring and rounds of labelling add to a card."""
+    random = np.random.default_rng(4)
+    curve = [
+        {"threshold": 9.0 - n, "precision": 1 - n / 20, "recall": n / 8, "false_positives_per_image": n / 10}
+        for n in range(8)
+    ]
+    held_out = {"digest": "d", "pictures": 12, "faces": 30, "scenes": 4}
+    scores = {"average_precision": 0.81, "best": {"f1": 0.8, "false_positives_per_image": 0.25}, "curve": curve}
+    rounds = [
+        {"round": n, "from": ("few <b>.json", "labels", "labels")[n - 1], "faces": 20 * n, "not_a_face": 7 * (n - 1)}
+        | {"held_out": held_out, "scores": scores | {"average_precision": 0.6 + n / 10}}
+        for n in (1, 2, 3)
+    ]
+    examples = [
+        {
+            "kind": kind, "picture": f"s01e01 {HOSTILE}", "timecode": f"0:00:0{n}.250", "score": 9.5 - n, "size_px": 44,
+            "inner": [0.2, 0.2, 0.8, 0.8],
+            "sha256": workspace.objects.put(
+                encode_png(random.integers(0, 256, (40, 50, 3), dtype=np.uint8)), ".png"
+            ),
+        }
+        for kind in ("find", "miss", "false_positive")
+        for n in range(3)
+    ]  # fmt: skip
+    stages = [
+        {"stage": n, "hit_rate": 0.98, "false_alarm": 0.5, "hit_rate_so_far": 0.98**n, "false_alarm_so_far": 0.5**n}
+        for n in range(1, 7)
+    ]
+    return {
+        "rounds": rounds,
+        "examples": examples,
+        "held_out_stages": {"faces": 60, "background": 1000, "stages": stages},
+        "calibration": {
+            "knots": [[1.0, 0.1], [4.0, 0.5], [9.0, 0.9]],
+            "finds": 50,
+            "brier": 0.1,
+            "brier_of_share": 0.2,
+        },
+        "operating_points": {"0.9": {"threshold": 4.0, "reason": "from score 4.00 on: 40 of 41 finds right"}},
+        "scenes": {"held_out": ["secret shot"], "fitted": []},
+    }
 
 
 def put_dataset(workspace: Workspace, crops: list[Crop]) -> DatasetVersion:

@@ -61,7 +61,7 @@ def test_every_picture_is_inside_small_and_has_a_text(page: Path, elements: Elem
         assert image["src"].startswith("data:image/webp;base64,")
         assert image["alt"]
         assert image["loading"] == "lazy"
-        assert int(image["width"]) <= 400
+        assert int(image["width"]) <= 640
     assert page.stat().st_size < 2_000_000
 
 

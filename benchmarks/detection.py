@@ -1,0 +1,201 @@
+"""CPU seconds of finding faces, beside `cv2.CascadeClassifier`: `python -m benchmarks.detection --shared DIR`.
+
+DIR holds clips/, cascades/ and bench/ of the project's shared files. Compared are, on the same luma images, OpenCV's
+detectMultiScale without grouping, our exact search (the same windows) and our fast one; then what a second cascade adds.
+Decoding and the conversion to luma are not part of it, nor is compiling, which is done once and kept on disk. The tools
+run in turns, each figure is the least of several turns, user and system seconds of the whole process; quote the ratios.
+"""
+
+import argparse
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cascades.detect import DetectOptions, Detector, LoadedCascade
+from cascades.model import CascadeModel
+from cascades.scan.search import Hits, Scanner, ScanOptions, Search
+from cascades.xml import read_xml, write_xml
+from pipeline.core.geometry import iou_matrix
+from pipeline.core.images import Luma, luma_of, read_rgb
+from pipeline.frames import ffmpeg_path
+
+SCALE_FACTOR = 1.1
+TURNS = 2
+TOGETHER = 24
+"""images that are searched at a time, as a batch"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cascade on one set of images; seconds are for all of them."""
+
+    opencv: float
+    exact: float
+    fast: float
+    same: bool
+    windows: int
+    trees_per_window: float
+    faces_kept: float
+    faces: int
+
+
+def main() -> None:
+    arguments = _arguments()
+    shared: Path = arguments.shared
+    frames = _frames(shared / "clips" / "big_buck_bunny_60s.mp4")
+    scenes = [luma_of(read_rgb(p)) for p in sorted((shared / "bench" / "cascade" / "scenes").glob("*.png"))]
+    tom, jerry = (read_xml(shared / "cascades" / name) for name in ("tom.xml", "jerry.xml"))
+    ours = read_xml(arguments.cascade) if arguments.cascade else _fitted(shared / "bench" / "cascade")
+    print(f"OpenCV {cv2.__version__}, one thread each; ms of CPU per image, least of {TURNS} turns")
+    print(f"{'':32}{'OpenCV':>8}{'exact':>8}{'ratio':>7}{'fast':>8}{'ratio':>7}  same  faces kept   trees/window")
+    for title, model, images, smallest in (
+        ("tom.xml, film, from 48 px", tom, frames, 48),
+        ("ours, film, from 48 px", ours, frames, 48),
+        ("tom.xml, scenes, all sizes", tom, scenes, 0),
+        ("ours, scenes, all sizes", ours, scenes, 0),
+    ):
+        _print(title, len(images), compare(model, images, smallest))
+    one, two = second_cascade(tom, jerry, frames, 48)
+    print(f"tom.xml {one / len(frames) * 1e3:.1f} ms, with jerry.xml too {two / len(frames) * 1e3:.1f} ms: ", end="")
+    print(f"the second costs {(two - one) / one:.0%} of the first")
+
+
+def compare(model: CascadeModel, images: Sequence[Luma], smallest_px: int, turns: int = TURNS) -> Row:
+    """OpenCV, exact and fast on the same images, one thread."""
+    cv2.setNumThreads(1)
+    classifier, scanner = _classifier(model), Scanner([model])
+    smallest = (smallest_px, smallest_px) if smallest_px else (0, 0)
+
+    def theirs() -> list[NDArray[np.int64]]:
+        raw = [classifier.detectMultiScale(i, SCALE_FACTOR, 0, minSize=smallest) for i in images]
+        return [np.asarray(r, dtype=np.int64).reshape(-1, 4) for r in raw]
+
+    def scanned(search: Search) -> Callable[[], list[Hits]]:
+        options = ScanOptions(scale_factor=SCALE_FACTOR, smallest=smallest, search=search)
+        return lambda: _scan(scanner, images, options)
+
+    times, (boxes, exact, _) = _in_turns([theirs, scanned("exact"), scanned("fast")], turns)
+    same = all(sorted(b.tolist()) == sorted(h.boxes.tolist()) for b, h in zip(boxes, exact, strict=True))
+    windows, trees = sum(h.windows for h in exact), sum(_trees_run(model, i, smallest) for i in images[::TOGETHER])
+    kept, faces = faces_kept(model, images, smallest_px)
+    sampled = sum(h.windows for h in exact[::TOGETHER])
+    return Row(*times, same, windows, trees / max(sampled, 1), kept, faces)
+
+
+def second_cascade(
+    one: CascadeModel, other: CascadeModel, images: Sequence[Luma], smallest_px: int
+) -> tuple[float, float]:
+    """Seconds of the exact search with one cascade, and with both."""
+    options = ScanOptions(scale_factor=SCALE_FACTOR, smallest=(smallest_px, smallest_px))
+    alone, both = Scanner([one]), Scanner([one, other])
+    (first, second), _ = _in_turns([lambda: _scan(alone, images, options), lambda: _scan(both, images, options)], TURNS)
+    return first, second
+
+
+def faces_kept(model: CascadeModel, images: Sequence[Luma], smallest_px: int) -> tuple[float, int]:
+    """Share of the exact search's faces, grouped, that the fast search finds (IoU of .5), and how many they are."""
+    loaded = LoadedCascade(character="", digest="", content=write_xml(model))
+    detectors = [
+        Detector([loaded], DetectOptions(min_face_px=smallest_px, scale_factor=SCALE_FACTOR, search=search))
+        for search in ("exact", "fast")
+    ]
+    found = faces = 0
+    for image in images:
+        rgb = np.repeat(image[:, :, None], 3, axis=2)
+        exact, fast = (d.detect(rgb)[0].boxes.astype(np.float64) for d in detectors)
+        faces += len(exact)
+        if len(exact) and len(fast):
+            found += int((iou_matrix(exact, fast).max(axis=1) >= 0.5).sum())
+    return found / max(faces, 1), faces
+
+
+def _scan(scanner: Scanner, images: Sequence[Luma], options: ScanOptions) -> list[Hits]:
+    """The first cascade's hits, images in batches."""
+    batches = [images[i : i + TOGETHER] for i in range(0, len(images), TOGETHER)]
+    return [hits[0] for batch in batches for hits in scanner.scan_batch(batch, options)]
+
+
+def _in_turns(works: Sequence[Callable[[], list]], turns: int) -> tuple[list[float], list[list]]:  # type: ignore[type-arg]
+    """The least CPU seconds of each, and what they gave; a first turn is not counted."""
+    best, given = [float("inf")] * len(works), [work() for work in works]
+    for _ in range(turns):
+        for i, work in enumerate(works):
+            start = time.process_time()
+            work()
+            best[i] = min(best[i], time.process_time() - start)
+    return best, given
+
+
+def _trees_run(model: CascadeModel, image: Luma, smallest: tuple[int, int]) -> int:
+    """Trees that OpenCV's order of work runs on all windows of an image: each window until it is rejected."""
+    options = ScanOptions(scale_factor=SCALE_FACTOR, smallest=smallest)
+    return Scanner([model], together=False).scan(image, options)[0].trees
+
+
+def _classifier(model: CascadeModel) -> cv2.CascadeClassifier:
+    storage = cv2.FileStorage(write_xml(model).decode(), cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+    classifier = cv2.CascadeClassifier()
+    if not classifier.read(storage.getFirstTopLevelNode()):
+        raise SystemExit("OpenCV does not take this cascade")
+    return classifier
+
+
+def _frames(video: Path) -> list[Luma]:
+    """Four frames a second, as luma."""
+    command = [
+        ffmpeg_path(),
+        "-v",
+        "error",
+        "-i",
+        str(video),
+        "-vf",
+        "fps=4",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-",
+    ]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    return [luma_of(frame) for frame in np.frombuffer(raw, dtype=np.uint8).reshape(-1, 480, 854, 3)]
+
+
+def _fitted(bench: Path) -> CascadeModel:
+    """A cascade of our own for the benchmark's faces."""
+    from cascades.fit import FitOptions, fit_cascade
+    from cascades.samples import gather_samples
+    from cascades.truth import read_truth
+
+    options = FitOptions(stages=10, positives=900, negatives_per_stage=1800)
+    samples = gather_samples(read_truth(bench / "positives.npz"), [bench / "neg"], None, options.sampling)
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "ours.xml"
+        path.write_bytes(write_xml(fit_cascade(samples, options).model))
+        return read_xml(path)
+
+
+def _print(title: str, images: int, row: Row) -> None:
+    opencv, exact, fast = (seconds / images * 1e3 for seconds in (row.opencv, row.exact, row.fast))
+    print(
+        f"{title:32}{opencv:8.1f}{exact:8.1f}{opencv / exact:6.1f}x{fast:8.1f}{opencv / fast:6.1f}x  "
+        f"{'yes' if row.same else 'NO':4}  {row.faces_kept:6.1%} of {row.faces:<5} {row.trees_per_window:5.1f}",
+        flush=True,
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--shared", type=Path, required=True, help="folder with clips/, cascades/ and bench/")
+    parser.add_argument("--cascade", type=Path, help="XML of a cascade of our own; fitted on bench/ where absent")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What `toonsift cascade ...` and `toonsift detect` do; `cascades.cli` mounts them. Heavy imports wait in the functions."""

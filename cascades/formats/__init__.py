@@ -1,0 +1,1 @@
+"""Cascades for programs other than OpenCV, and the card that people read."""

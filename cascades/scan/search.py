@@ -1,0 +1,209 @@
+"""Every window of an image that passes all stages of each of several cascades, over one shared pyramid.
+
+*exact* gives the windows that `cv2.CascadeClassifier.detectMultiScale(minNeighbors=0)` gives, box for box. *fast* looks
+at a coarse grid first and closely only where a window of it gets far. Levels run on all cores; a level's result does not
+depend on what runs beside it, so results are the same on any number of threads.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascades.compiled import in_slices
+from cascades.model import CascadeModel
+from cascades.scan.fast import scan_coarsely
+from cascades.scan.machine import Machine, Passed
+from cascades.scan.pyramid import Integrals, Level, integrate, levels_of
+from pipeline.core.images import Luma
+
+Search = Literal["exact", "fast"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOptions:
+    """Which windows are looked at; sizes are those of the cascade's window on the image."""
+
+    scale_factor: float = 1.1
+    """between two sizes that are searched; above 1"""
+    smallest: tuple[int, int] = (0, 0)
+    """width and height of the smallest window, pixels"""
+    largest: tuple[int, int] = (0, 0)
+    """width and height of the largest window, pixels; zeros for as large as the image"""
+    closest: bool = False
+    """where no size lies within the bounds: take the one closest to `smallest`, as OpenCV does, rather than none"""
+    search: Search = "exact"
+    """every window that OpenCV looks at, or coarse to fine"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Windows that pass all stages of a cascade: by level, row, column."""
+
+    boxes: NDArray[np.int64]
+    """(N, 4): left, top, width, height on the image, pixels, rounded and cut at the image's edge as OpenCV does"""
+    scales: NDArray[np.float64]
+    """(N,): of the level they are on"""
+    stages: NDArray[np.int32]
+    """(N,): passed; all of the cascade's"""
+    lasts: NDArray[np.float64]
+    """(N,): sum of the last stage"""
+    totals: NDArray[np.float64]
+    """(N,): margins over the thresholds, added up over all stages"""
+    windows: int
+    """how many there are on all levels"""
+    trees: int
+    """how many trees were run, those on windows that were already rejected included"""
+
+
+class Scanner:
+    """Several cascades ready to be run on images. Not to be pickled: it is made anew from the models.
+
+    Args:
+        models: any cascades that OpenCV loads; Haar and LBP, stumps and trees, upright and tilted, of any window.
+        together: whether stages run over rows of windows where that pays; otherwise each window runs alone, which gives
+            the same and is slower, and `Hits.trees` counts only what windows need.
+    """
+
+    def __init__(self, models: Sequence[CascadeModel], together: bool = True) -> None:
+        self.machines = [Machine(model, together) for model in models]
+
+    def scan(self, image_HW: Luma, options: Sequence[ScanOptions] | ScanOptions = ScanOptions()) -> list[Hits]:
+        """What each cascade finds on a luma image, in the order of the cascades; options for all or one by one."""
+        return self.scan_batch([image_HW], options)[0]
+
+    def scan_batch(
+        self, images: Sequence[Luma], options: Sequence[ScanOptions] | ScanOptions = ScanOptions()
+    ) -> list[list[Hits]]:
+        """The same for several images; all their levels are shared out among the cores."""
+        each = [options] * len(self.machines) if isinstance(options, ScanOptions) else list(options)
+        if len(each) != len(self.machines):
+            raise ValueError(f"{len(each)} options for {len(self.machines)} cascades; give one for all or one for each")
+        tasks = [task for n, image in enumerate(images) for task in _tasks(n, image, self.machines, each)]
+        done: list[list[_Found]] = [[] for _ in tasks]
+
+        def run(first: int, end: int) -> None:
+            for i in range(first, end):
+                done[i] = _run(tasks[i], self.machines)
+
+        order = _dealt(len(tasks))
+        tasks = [tasks[i] for i in order]
+        in_slices(run, len(tasks), 1)
+        results = [[list[_Found]() for _ in self.machines] for _ in images]
+        for i in np.argsort(order):
+            for found in done[i]:
+                results[tasks[i].image_number][found.cascade].append(found)
+        return [
+            [_hits(found, image.shape) for found in of_image] for image, of_image in zip(images, results, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One size of one image, and the cascades that are run on it."""
+
+    image_number: int
+    image: Luma
+    level_size: tuple[int, int, int]
+    """width, height, step"""
+    levels: list[tuple[int, Level, Search]]
+    """which cascade, and its windows there"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a cascade finds on a level."""
+
+    cascade: int
+    window: tuple[int, int]
+    level: Level
+    passed: Passed
+    trees: int
+
+
+def _tasks(number: int, image_HW: Luma, machines: list[Machine], options: list[ScanOptions]) -> list[_Task]:
+    """Levels by size, large pictures first: cascades that look at the same size share it."""
+    by_size: dict[tuple[int, int, int], list[tuple[int, Level, Search]]] = {}
+    height, width = image_HW.shape
+    for i, (machine, option) in enumerate(zip(machines, options, strict=True)):
+        window = (machine.flat.width, machine.flat.height)
+        bounds = (option.scale_factor, option.smallest, option.largest, option.closest)
+        for level in levels_of((width, height), window, *bounds):
+            by_size.setdefault((level.width, level.height, level.step), []).append((i, level, option.search))
+    return [
+        _Task(number, image_HW, size, by_size[size]) for size in sorted(by_size, key=lambda s: (-s[0], -s[1], s[2]))
+    ]
+
+
+def _dealt(count: int) -> list[int]:
+    """An order in which equal slices for up to eight cores have about the same work, large and small in each."""
+    return [i for start in range(8) for i in range(start, count, 8)]
+
+
+def _run(task: _Task, machines: list[Machine]) -> list[_Found]:
+    """All cascades on one size of an image."""
+    import cv2
+
+    width, height, step = task.level_size
+    used = [machines[i] for i, _, _ in task.levels]
+    image = task.image
+    if image.shape != (height, width):
+        shrunk = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
+        image = np.asarray(shrunk, dtype=np.uint8)
+    tilted, haar = any(m.flat.is_tilted for m in used), any(m.model.kind == "HAAR" for m in used)
+    integrals = integrate(image, step, tilted, haar)
+    norms: dict[tuple[int, int], NDArray[np.float32]] = {}
+    return [_search(i, machines[i], level, search, integrals, norms) for i, level, search in task.levels]
+
+
+def _search(
+    number: int,
+    machine: Machine,
+    level: Level,
+    search: Search,
+    integrals: Integrals,
+    norms: dict[tuple[int, int], NDArray[np.float32]],
+) -> _Found:
+    """One cascade on one size; cascades whose windows are of one size share the norms."""
+    placed, window = machine.on(integrals), (machine.flat.width, machine.flat.height)
+    # all rows there are: which of them OpenCV visits may differ from one cascade to another
+    rows = -(-(level.height + 1 - window[1]) // level.step)
+    places = (rows - 1) * integrals.stride + level.columns
+    of_windows = norms.get(window) if machine.model.kind == "HAAR" else machine.norms(integrals, placed.inner_4, places)
+    if of_windows is None:
+        of_windows = norms[window] = machine.norms(integrals, placed.inner_4, places)
+    work = np.zeros(2, dtype=np.int64)
+    if search == "fast":
+        passed = scan_coarsely(machine, level, integrals, of_windows, work)
+    else:
+        size = (level.columns, level.rows)
+        found, _ = placed.scan(integrals, of_windows, size, len(machine.flat.ends), True, work)
+        passed = placed.judge(integrals, of_windows, found)
+    return _Found(number, window, level, passed, int(work.sum()))
+
+
+def _hits(found: list[_Found], shape: tuple[int, ...]) -> Hits:
+    """Windows of all levels, as boxes on the image; OpenCV multiplies and rounds in float32."""
+    found = sorted(found, key=lambda f: f.level.number)
+    boxes, scales = [np.zeros((0, 4), dtype=np.int64)], [np.zeros(0)]
+    for f in found:
+        scale, step = np.float32(f.level.scale), f.level.step
+        lefts, tops = (
+            np.rint((places * step).astype(np.float32) * scale).astype(np.int64)
+            for places in (f.passed.columns, f.passed.rows)
+        )
+        width, height = (int(np.rint(np.float32(side) * scale)) for side in f.window)
+        sides = np.minimum(width, shape[1] - lefts), np.minimum(height, shape[0] - tops)
+        boxes.append(np.stack([lefts, tops, *sides], axis=1))
+        scales.append(np.full(len(lefts), f.level.scale))
+    return Hits(
+        boxes=np.concatenate(boxes),
+        scales=np.concatenate(scales),
+        stages=np.concatenate([np.zeros(0, dtype=np.int32), *(f.passed.stages for f in found)]),
+        lasts=np.concatenate([np.zeros(0), *(f.passed.lasts for f in found)]),
+        totals=np.concatenate([np.zeros(0), *(f.passed.totals for f in found)]),
+        windows=sum(f.level.columns * f.level.rows for f in found),
+        trees=sum(f.trees for f in found),
+    )
