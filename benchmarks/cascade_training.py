@@ -161,7 +161,6 @@ class _Bench:
         faces = self.faces[: 2000 if setting.positives > 1000 else 1000]
         np.savez(self.place / "faces.npz", faces)
         folder = self._folder_of(self.negatives[:negatives])
-        (self.place / "toonsift.toml").write_text("[fit]\nheld_out_fraction = 0.0\npositive_share = 0.0\n")
         command = [sys.executable, "-m", "pipeline.cli", "--quiet", "--json", "--workspace", "workspace"]
         command += ["cascade", "fit", "face", "--truth", "faces.npz", "--negatives", str(folder), "--size", "24x24"]
         command += ["--stages", str(stages), "--min-hit-rate", "0.995", "--max-false-alarm", "0.5"]

@@ -37,6 +37,8 @@ class LearnOptions:
     """features that every split looks at: a fresh random choice for each stage, of LBP twice as many; 0 for all"""
     screened: int = 500
     """Haar features looked at besides: those that a linear fit ranks highest of all there are"""
+    device: str = "cpu"
+    """`cpu`: kernels on all cores; `auto` or `cuda`: torch on a GPU; `torch:cpu`: torch without one"""
     seed: int = 0
     boost: BoostOptions = field(default_factory=BoostOptions)
     """when a stage is good enough"""
@@ -53,7 +55,7 @@ class CascadeBuilder:
             else enumerate_haar(options.width, options.height, mode_of(options.mode))
         )
         self.screen: Screen | None = None
-        if isinstance(self.table, HaarTable) and options.screened:
+        if isinstance(self.table, HaarTable) and options.screened and options.device == "cpu":
             self.screen = Screen(self.table, options.screened)
         self.positives, self.held_out = samples.positives, samples.held_out
         self.positives_before = len(self.positives)
@@ -101,6 +103,11 @@ class CascadeBuilder:
 
     def _search(self, windows_NHW: NDArray[np.uint8]) -> Search:
         table, pool = self.table, self._pool()
+        if self.options.device != "cpu":
+            from cascades.on_torch.search import TorchSearch
+
+            samples = tabulate(windows_NHW, isinstance(table, HaarTable) and table.has_tilted)
+            return TorchSearch(table, samples, self.positives_before, pool, self.options.device)
         if isinstance(table, LbpTable):
             return LbpSearch(table, tabulate(windows_NHW), self.positives_before, pool)
         samples = tabulate(windows_NHW, table.has_tilted)

@@ -12,12 +12,12 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.model import Stage
+from cascades.model import CascadeModel, Stage
 from cascades.scan.grouping import group_like_opencv
 from cascades.scan.pyramid import FINE_SCALE
 from cascades.scan.search import Hits, Scanner, ScanOptions, Search
@@ -27,6 +27,9 @@ from pipeline.core.errors import UsageError
 from pipeline.core.geometry import iou_matrix
 from pipeline.core.images import RGB, Luma, luma_of
 from pipeline.core.records import Box
+
+if TYPE_CHECKING:
+    from cascades.on_torch.scanner import TorchScanner
 
 WEAKEST = 0.01
 """strength of a window that just passes"""
@@ -61,6 +64,9 @@ class DetectOptions:
     """`exact`: every window that OpenCV looks at; `fast`: coarse to fine, finds nearly all of the same faces"""
     grouping: Literal["score", "opencv"] = "score"
     """`score`: by overlap, with the options above; `opencv`: what detectMultiScale gives for `min_neighbors`, all of it"""
+
+    device: str = "cpu"
+    """`cpu`: kernels on all cores; `auto`, `cuda` or `torch:cpu`: torch, on a GPU where there is one; always exact"""
 
     def __post_init__(self) -> None:
         if not 1.01 <= self.scale_factor <= 2.0:
@@ -131,7 +137,7 @@ class Detector:
     def __init__(self, cascades: Sequence[LoadedCascade], options: DetectOptions = DetectOptions()) -> None:
         self.cascades, self.options = tuple(cascades), options
         self._searches = [_Search(cascade, options) for cascade in self.cascades]
-        self._scanner = Scanner([search.model for search in self._searches])
+        self._scanner = _scanner([search.model for search in self._searches], options.device)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Detector, (self.cascades, self.options)
@@ -166,6 +172,14 @@ class Detector:
             for finds in self.detect(image_HW3)
             for (left, top, right, bottom), score in zip(finds.boxes.tolist(), finds.scores.tolist(), strict=True)
         ]
+
+
+def _scanner(models: list[CascadeModel], device: str) -> "Scanner | TorchScanner":
+    if device == "cpu":
+        return Scanner(models)
+    from cascades.on_torch.scanner import TorchScanner
+
+    return TorchScanner(models, device)
 
 
 class _Search:

@@ -64,6 +64,8 @@ class FitOptions:
     """frames a second that are taken from videos without the character"""
     unsure_negatives: bool = False
     """whether the character may be seen on the pictures without the character after all"""
+    device: str = "cpu"
+    """`cpu`: kernels on all cores; `auto` or `cuda`: torch on a GPU, where `features_per_stage` 0 suits; `torch:cpu`"""
     verify: bool = True
     """whether a verifier is learned as well, which scores in colour what the cascade finds"""
     seed: int = 0
@@ -142,6 +144,7 @@ class FitOptions:
             height=height,
             features_per_stage=self.features_per_stage,
             screened=self.screened,
+            device=self.device,
             seed=self.seed,
             boost=boost,
         )

@@ -49,6 +49,9 @@ def fit(
     ] = False,
     boosting: Annotated[str | None, typer.Option("--boosting", help="gentle, real or discrete AdaBoost.")] = None,
     depth: Annotated[int | None, typer.Option("--depth", help="Decisions in a row; 1 is a stump, at most 4.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu (all cores); auto or cuda: torch on a GPU.")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The same seed gives the same bytes.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the XML here, and its card beside it.")] = None,
 ) -> None:
@@ -60,7 +63,7 @@ def fit(
         "feature": feature, "mode": mode, "size": None if size is None else _size(size), "stages": stages,
         "min_hit_rate": min_hit_rate, "max_false_alarm": max_false_alarm, "target_false_alarm": target_false_alarm,
         "positives": positives, "negatives_per_stage": negatives_per_stage, "boosting": boosting, "depth": depth,
-        "unsure_negatives": unsure_negatives or None, "seed": seed,
+        "unsure_negatives": unsure_negatives or None, "device": device, "seed": seed,
     }  # fmt: skip
     options = _options(flags, max_windows)
     workspace = session.workspace()

@@ -25,20 +25,24 @@ WINDOWS_AT_ONCE = 1 << 20
 
 
 def torch_device(wanted: str = "auto") -> "torch.device":
-    """`auto` is a CUDA GPU where there is one, else the CPU.
+    """`auto` is a CUDA GPU where there is one, else the CPU; `torch:cpu` is the CPU as well.
 
     Raises:
         UsageError: CUDA was asked for by name and is not there.
     """
     import torch
 
+    wanted = wanted.removeprefix("torch:")
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(
             f"--device {wanted}: torch {torch.__version__} sees no CUDA GPU here; leave it out or give cpu"
         )
-    return torch.device(wanted)
+    try:
+        return torch.device(wanted)
+    except RuntimeError:
+        raise UsageError(f"--device {wanted}: no device of torch; give auto, cpu or cuda") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,7 @@ from cascades.negatives import shrink
 from cascades.on_torch.judge import TorchJudge, torch_device
 from cascades.scan.machine import Passed
 from cascades.scan.pyramid import Level, levels_of
-from cascades.scan.search import Hits, ScanOptions
-from cascades.scan.search import _Found as Found
-from cascades.scan.search import _hits as hits_of
+from cascades.scan.search import Found, Hits, ScanOptions, hits_of
 from pipeline.core.images import Luma
 
 if TYPE_CHECKING:
@@ -35,19 +33,20 @@ class TorchScanner:
         self.device = torch_device(device)
         self.judges = [TorchJudge(model, self.device) for model in models]
 
-    def scan(self, image_HW: Luma, options: ScanOptions) -> list[Hits]:
+    def scan(self, image_HW: Luma, options: Sequence[ScanOptions] | ScanOptions) -> list[Hits]:
         """What each cascade finds on a luma image, in the order of the cascades."""
         return self.scan_batch([image_HW], options)[0]
 
-    def scan_batch(self, images: Sequence[Luma], options: ScanOptions) -> list[list[Hits]]:
+    def scan_batch(self, images: Sequence[Luma], options: Sequence[ScanOptions] | ScanOptions) -> list[list[Hits]]:
         """The same for several images; those of one size go through together. `search` is exact whatever is asked for."""
+        each = [options] * len(self.judges) if isinstance(options, ScanOptions) else list(options)
         results: list[list[Hits]] = [[] for _ in images]
         shapes = sorted({image.shape for image in images})
         for shape in shapes:
             numbers = [i for i, image in enumerate(images) if image.shape == shape]
             batch = np.stack([images[i] for i in numbers])
-            for number, judge in enumerate(self.judges):
-                for i, hits in zip(numbers, self._search(number, judge, batch, options), strict=True):
+            for number, (judge, option) in enumerate(zip(self.judges, each, strict=True)):
+                for i, hits in zip(numbers, self._search(number, judge, batch, option), strict=True):
                     results[i].append(hits)
         return results
 

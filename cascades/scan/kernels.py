@@ -7,54 +7,18 @@ rounding could decide, the window's stage is summed again in float64, as OpenCV 
 Numba's cache needs it.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.scan.vectors import LANES, sum_stumps
+from cascades.scan.lean import lean
 
 STUMPS, TREES, LBP_STUMPS, LBP_TREES = 0, 1, 2, 3
 """sorts of cascades: what the kernels branch on"""
 CODES = 256
 """entries of a look-up table from a code to a leaf's value"""
 
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
-
-
-def lean(function: Kernel) -> Kernel:
-    """As `cascades.compiled.compiled`, without counting references: three times as fast, but may make no array."""
-    try:
-        return cast(Kernel, numba.njit(cache=True, nogil=True, _nrt=False)(function))
-    except RuntimeError:  # no folder is writable
-        return cast(Kernel, numba.njit(nogil=True, _nrt=False)(function))
-
-
 _U = np.uint64
 _F, _I = np.float32, np.int32
-
-
-@lean
-def fill_norms(
-    sums: NDArray[np.int32],
-    squares: NDArray[np.int32],
-    corners_4: NDArray[np.uint64],
-    area: float,
-    least: float,
-    count: int,
-    norms: NDArray[np.float32],
-) -> None:
-    """1 / sqrt(nf) of the windows at the first `count` places, 0 where nf is below `least`: too little contrast."""
-    a, b, c, d = corners_4[0], corners_4[1], corners_4[2], corners_4[3]
-    for p in range(_U(count)):
-        total = float(_I(_I(sums[p + a] - sums[p + b]) - _I(sums[p + c] - sums[p + d])))
-        # the integral image of squares wraps round; their sum over a window of 256x256 fits into 32 bits without a sign
-        square = float(np.uint32(_I(_I(squares[p + a] - squares[p + b]) - _I(squares[p + c] - squares[p + d]))))
-        nf = area * square - total * total
-        norm = _F(1.0 / np.sqrt(max(nf, 1.0)))
-        norms[p] = norm if nf >= least else _F(0.0)
 
 
 # ------------------------------------------------------------------------------------------- a stage over a row
@@ -455,7 +419,7 @@ def scan_rows(
 def judge_places(
     kind: int,
     sums: NDArray[np.int32],
-    norms: NDArray[np.float32],
+    norms_N: NDArray[np.float32],
     corners: NDArray[np.uint64],
     numbers: NDArray[np.float32],
     subsets: NDArray[np.int32],
@@ -469,12 +433,15 @@ def judge_places(
     lasts: NDArray[np.float64],
     totals: NDArray[np.float64],
 ) -> None:
-    """Stages passed, sum of the last stage that was run, and margins added up over all that were, of given windows."""
+    """Stages passed, sum of the last stage that was run, and margins added up over all that were, of given windows.
+
+    Each with its norm; LBP: none.
+    """
     haar = kind in (STUMPS, TREES)
     for n in range(places.size):
         at = _U(places[n])
         stages[n], lasts[n], totals[n] = -1, 0.0, 0.0
-        norm = norms[at] if haar else _F(0.0)
+        norm = norms_N[n] if haar else _F(0.0)
         if haar and norm <= _F(0.0):
             continue
         stages[n] = 0
@@ -488,106 +455,3 @@ def judge_places(
             if lasts[n] < thresholds[s]:
                 break
             stages[n] = s + 1
-
-
-# ------------------------------------------------------------------------------------------- stumps, by blocks
-
-
-@lean
-def scan_blocks(
-    sums: NDArray[np.int32],
-    norms: NDArray[np.float32],
-    stride: int,
-    columns: int,
-    corners: NDArray[np.uint64],
-    numbers: NDArray[np.float32],
-    leaves: NDArray[np.float32],
-    roots: NDArray[np.int32],
-    ends: NDArray[np.int64],
-    thresholds: NDArray[np.float32],
-    slacks: NDArray[np.float32],
-    share: float,
-    enough: int,
-    skips: bool,
-    wanted: NDArray[np.uint8],
-    first: int,
-    end: int,
-    found: NDArray[np.int64],
-    reached: NDArray[np.int32],
-    work: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    alive: NDArray[np.uint8],
-) -> int:
-    """As `scan_rows`, for Haar stumps and at least LANES columns: blocks of windows are given up one by one.
-
-    `wanted`, where not empty, has a 1 at the place of each window to be looked at. The last block of a row ends with the
-    row and overlaps the one before; windows of the overlap are not looked at again.
-    """
-    one, none, lanes = np.uint8(1), np.uint8(0), _U(LANES)
-    stages, hits, masked = ends.size, 0, wanted.size > 0
-    for y in range(first, end):
-        skipped = none
-        for begin in range(0, columns, LANES):
-            start = min(begin, columns - LANES)
-            at, done = _U(y * stride + start), _U(begin - start)
-            left = 0
-            for i in range(lanes):
-                ok = one if norms[at + i] > _F(0.0) and i >= done else none
-                if masked:
-                    ok &= wanted[at + i]
-                alive[i] = ok
-                left += int(ok)
-            if left == 0:
-                skipped = none
-                continue
-            stage = 0
-            while stage < stages and left > share:
-                before = ends[stage - 1] if stage > 0 else 0
-                sum_stumps(sums, at, corners, numbers, leaves, before, ends[stage], norms, scores)
-                work[0] += LANES * (ends[stage] - before)
-                threshold, slack = thresholds[stage], slacks[stage]
-                doubts = 0
-                for i in range(lanes):
-                    doubts += 1 if abs(scores[i] - threshold) <= slack else 0
-                if doubts > 0:
-                    for i in range(lanes):
-                        if alive[i] and abs(scores[i] - threshold) <= slack:
-                            exact = _sum_of_stage(
-                                STUMPS, sums, at + i, norms[at + i], corners, numbers, roots, roots, leaves, roots,
-                                before, ends[stage],
-                            )  # fmt: skip
-                            scores[i] = _F(-np.inf) if exact < threshold else threshold
-                left = 0
-                if stage == 0 and skips:
-                    for i in range(done, lanes):
-                        passes = one if scores[i] >= threshold else none
-                        looked = alive[i]
-                        alive[i] = looked & passes & (skipped ^ one)
-                        skipped = looked & (passes ^ one) & (skipped ^ one)
-                        left += int(alive[i])
-                else:
-                    for i in range(lanes):
-                        alive[i] &= one if scores[i] >= threshold else none
-                        left += int(alive[i])
-                stage += 1
-            if left == 0:
-                continue
-            for i in range(done, lanes):
-                if alive[i] == none:
-                    if stage == 0:
-                        skipped = none
-                    continue
-                if stage == 0 and skips and skipped == one:
-                    skipped = none
-                    continue
-                passed = _stages_passed(
-                    STUMPS, sums, at + i, norms[at + i], corners, numbers, roots, roots, leaves, roots, ends,
-                    thresholds, stage,
-                )  # fmt: skip
-                work[1] += ends[min(passed, stages - 1)] - (ends[stage - 1] if stage > 0 else 0)
-                if stage == 0:
-                    skipped = one if passed == 0 else none
-                if passed >= enough:
-                    found[hits], reached[hits] = y * stride + start + int(i), passed
-                    hits += 1
-    return hits

@@ -20,8 +20,8 @@ from cascades.scan.corners import arranged_corners
 from cascades.scan.layout import FlatCascade, flatten, haar_points, lbp_points
 from cascades.scan.pyramid import Integrals
 from cascades.scan.shares import BLOCK_TOGETHER, ROWS_TOGETHER
-from cascades.scan.stumps import scan_blocks
-from cascades.scan.sums import fill_norms
+from cascades.scan.stumps import judge_stumps, scan_blocks
+from cascades.scan.sums import fill_norms, fill_norms_at
 
 ROUNDING = 2.0**-24 * 1.01
 """what one float32 sum can be off by, as a share of the largest sum"""
@@ -146,15 +146,70 @@ class Placed:
 
     def judge(self, integrals: Integrals, norms: NDArray[np.float32], places_N: NDArray[np.int64]) -> Passed:
         """All stages of the windows at given places, in OpenCV's own precision."""
-        machine, flat, n = self.machine, self.machine.flat, len(places_N)
         rows, columns = np.divmod(places_N, integrals.stride)
-        passed = Passed(columns, rows, np.empty(n, dtype=np.int32), np.empty(n), np.empty(n))
+        norms_N = norms[places_N] if len(norms) else norms
+        return self.judge_each(integrals, norms_N, places_N, columns, rows)
+
+    def judge_each(
+        self,
+        integrals: Integrals,
+        norms_N: NDArray[np.float32],
+        places_N: NDArray[np.int64],
+        columns_N: NDArray[np.int64],
+        rows_N: NDArray[np.int64],
+    ) -> Passed:
+        """The same, with a norm for each (LBP: none); columns and rows are handed on."""
+        machine, flat, n = self.machine, self.machine.flat, len(places_N)
+        passed = Passed(columns_N, rows_N, np.empty(n, dtype=np.int32), np.empty(n), np.empty(n))
         judge_places(
-            machine.kind, integrals.sums, norms, self.corners, machine.numbers, flat.subsets.ravel(),
+            machine.kind, integrals.sums, norms_N, self.corners, machine.numbers, flat.subsets.ravel(),
             flat.children.ravel(), flat.leaves, machine.roots, flat.ends, flat.thresholds, places_N,
             passed.stages, passed.lasts, passed.totals,
         )  # fmt: skip
         return passed
+
+    def those_that_get(
+        self,
+        far: int,
+        integrals: Integrals,
+        places_N: NDArray[np.int64],
+        columns_N: NDArray[np.int64],
+        rows_N: NDArray[np.int64],
+        work: NDArray[np.int64],
+    ) -> Passed:
+        """Of the windows at given places of integral images in plain order, those that pass `far` stages."""
+        machine, flat = self.machine, self.machine.flat
+        norms = np.zeros(0, dtype=np.float32)
+        if machine.model.kind == "HAAR":
+            norms = np.empty(len(places_N), dtype=np.float32)
+            fill_norms_at(
+                integrals.sums, integrals.squares, self.inner_4, machine.area, machine.least_contrast, places_N, norms
+            )
+        if machine.kind == STUMPS:
+            reached = np.empty(len(places_N), dtype=np.int32)
+            judge_stumps(
+                integrals.sums, norms, self.arranged, machine.arranged[2], machine.numbers, flat.leaves, flat.ends,
+                flat.thresholds, places_N, reached, work,
+            )  # fmt: skip
+            kept = np.flatnonzero(reached >= far)
+            places_N, columns_N, rows_N, norms = places_N[kept], columns_N[kept], rows_N[kept], norms[kept]
+        passed = self.judge_each(integrals, norms, places_N, columns_N, rows_N)
+        return select(passed, passed.stages >= far)
+
+
+def joined(parts: list[Passed]) -> Passed:
+    """Windows of one level from several lists, by row and column."""
+    none = np.zeros(0, dtype=np.int64)
+    parts = [Passed(none, none, none.astype(np.int32), np.zeros(0), np.zeros(0)), *parts]
+    rows, columns = np.concatenate([p.rows for p in parts]), np.concatenate([p.columns for p in parts])
+    order = np.lexsort((columns, rows))
+    return Passed(
+        columns[order],
+        rows[order],
+        np.concatenate([p.stages for p in parts])[order],
+        np.concatenate([p.lasts for p in parts])[order],
+        np.concatenate([p.totals for p in parts])[order],
+    )
 
 
 def select(passed: Passed, which: NDArray[np.bool_]) -> Passed:

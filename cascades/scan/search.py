@@ -1,7 +1,7 @@
 """Every window of an image that passes all stages of each of several cascades, over one shared pyramid.
 
 *exact* gives the windows that `cv2.CascadeClassifier.detectMultiScale(minNeighbors=0)` gives, box for box. *fast* looks
-at a coarse grid first and closely only where a window of it gets far. Levels run on all cores; a level's result does not
+at a coarse grid of some sizes first and closely only where a window of it gets far. Levels run on all cores; a level's result does not
 depend on what runs beside it, so results are the same on any number of threads.
 """
 
@@ -16,6 +16,7 @@ from cascades.compiled import in_slices
 from cascades.model import CascadeModel
 from cascades.scan.fast import scan_coarsely
 from cascades.scan.machine import Machine, Passed
+from cascades.scan.pictures import Pictures, shrunk
 from cascades.scan.pyramid import Integrals, Level, integrate, levels_of
 from pipeline.core.images import Luma
 
@@ -82,38 +83,37 @@ class Scanner:
         if len(each) != len(self.machines):
             raise ValueError(f"{len(each)} options for {len(self.machines)} cascades; give one for all or one for each")
         tasks = [task for n, image in enumerate(images) for task in _tasks(n, image, self.machines, each)]
-        done: list[list[_Found]] = [[] for _ in tasks]
+        done: list[list[Found]] = [[] for _ in tasks]
 
         def run(first: int, end: int) -> None:
             for i in range(first, end):
-                done[i] = _run(tasks[i], self.machines)
+                done[i] = _run(tasks[i], self.machines, each)
 
         order = _dealt(len(tasks))
         tasks = [tasks[i] for i in order]
         in_slices(run, len(tasks), 1)
-        results = [[list[_Found]() for _ in self.machines] for _ in images]
+        results = [[list[Found]() for _ in self.machines] for _ in images]
         for i in np.argsort(order):
             for found in done[i]:
                 results[tasks[i].image_number][found.cascade].append(found)
         return [
-            [_hits(found, image.shape) for found in of_image] for image, of_image in zip(images, results, strict=True)
+            [hits_of(found, image.shape) for found in of_image] for image, of_image in zip(images, results, strict=True)
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One size of one image, and the cascades that are run on it."""
+    """One size of one image (fast: all of them), and the cascades that are run on it."""
 
     image_number: int
     image: Luma
-    level_size: tuple[int, int, int]
-    """width, height, step"""
-    levels: list[tuple[int, Level, Search]]
+    search: Search
+    levels: list[tuple[int, list[Level]]]
     """which cascade, and its windows there"""
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """What a cascade finds on a level."""
 
     cascade: int
@@ -124,17 +124,22 @@ class _Found:
 
 
 def _tasks(number: int, image_HW: Luma, machines: list[Machine], options: list[ScanOptions]) -> list[_Task]:
-    """Levels by size, large pictures first: cascades that look at the same size share it."""
-    by_size: dict[tuple[int, int, int], list[tuple[int, Level, Search]]] = {}
+    """Levels by size, large pictures first: cascades that look at the same size share it; a fast search is one task."""
+    shared: dict[tuple[int, int, int], list[tuple[int, list[Level]]]] = {}
+    fast: list[tuple[int, list[Level]]] = []
     height, width = image_HW.shape
     for i, (machine, option) in enumerate(zip(machines, options, strict=True)):
         window = (machine.flat.width, machine.flat.height)
         bounds = (option.scale_factor, option.smallest, option.largest, option.closest)
-        for level in levels_of((width, height), window, *bounds):
-            by_size.setdefault((level.width, level.height, level.step), []).append((i, level, option.search))
-    return [
-        _Task(number, image_HW, size, by_size[size]) for size in sorted(by_size, key=lambda s: (-s[0], -s[1], s[2]))
-    ]
+        levels = levels_of((width, height), window, *bounds)
+        if option.search == "fast":
+            fast.append((i, levels))
+            continue
+        for level in levels:
+            shared.setdefault((level.width, level.height, level.step), []).append((i, [level]))
+    sizes = sorted(shared, key=lambda s: (-s[0], -s[1], s[2]))
+    coarse = [_Task(number, image_HW, "fast", fast)] if fast else []
+    return coarse + [_Task(number, image_HW, "exact", shared[size]) for size in sizes]
 
 
 def _dealt(count: int) -> list[int]:
@@ -142,31 +147,32 @@ def _dealt(count: int) -> list[int]:
     return [i for start in range(8) for i in range(start, count, 8)]
 
 
-def _run(task: _Task, machines: list[Machine]) -> list[_Found]:
-    """All cascades on one size of an image."""
-    import cv2
-
-    width, height, step = task.level_size
-    used = [machines[i] for i, _, _ in task.levels]
-    image = task.image
-    if image.shape != (height, width):
-        shrunk = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
-        image = np.asarray(shrunk, dtype=np.uint8)
+def _run(task: _Task, machines: list[Machine], options: list[ScanOptions]) -> list[Found]:
+    """All cascades on one size of an image, or on all of them."""
+    used = [machines[i] for i, _ in task.levels]
     tilted, haar = any(m.flat.is_tilted for m in used), any(m.model.kind == "HAAR" for m in used)
-    integrals = integrate(image, step, tilted, haar)
-    norms: dict[tuple[int, int], NDArray[np.float32]] = {}
-    return [_search(i, machines[i], level, search, integrals, norms) for i, level, search in task.levels]
+    if task.search == "exact":
+        first = task.levels[0][1][0]
+        integrals = integrate(shrunk(task.image, first.width, first.height), first.step, tilted, haar)
+        norms: dict[tuple[int, int], NDArray[np.float32]] = {}
+        return [_search(i, machines[i], levels[0], integrals, norms) for i, levels in task.levels]
+    pictures, results = Pictures(task.image, tilted, haar), []
+    for i, levels in task.levels:
+        work, window = np.zeros(2, dtype=np.int64), (machines[i].flat.width, machines[i].flat.height)
+        passed = scan_coarsely(machines[i], levels, options[i].scale_factor, pictures, work)
+        for level, of_level in zip(levels, passed, strict=True):
+            results.append(Found(i, window, level, of_level, int(work.sum()) if level is levels[0] else 0))
+    return results
 
 
 def _search(
     number: int,
     machine: Machine,
     level: Level,
-    search: Search,
     integrals: Integrals,
     norms: dict[tuple[int, int], NDArray[np.float32]],
-) -> _Found:
-    """One cascade on one size; cascades whose windows are of one size share the norms."""
+) -> Found:
+    """One cascade on every window of a size; cascades whose windows are of one size share the norms."""
     placed, window = machine.on(integrals), (machine.flat.width, machine.flat.height)
     # all rows there are: which of them OpenCV visits may differ from one cascade to another
     rows = -(-(level.height + 1 - window[1]) // level.step)
@@ -175,16 +181,11 @@ def _search(
     if of_windows is None:
         of_windows = norms[window] = machine.norms(integrals, placed.inner_4, places)
     work = np.zeros(2, dtype=np.int64)
-    if search == "fast":
-        passed = scan_coarsely(machine, level, integrals, of_windows, work)
-    else:
-        size = (level.columns, level.rows)
-        found, _ = placed.scan(integrals, of_windows, size, len(machine.flat.ends), True, work)
-        passed = placed.judge(integrals, of_windows, found)
-    return _Found(number, window, level, passed, int(work.sum()))
+    found, _ = placed.scan(integrals, of_windows, (level.columns, level.rows), len(machine.flat.ends), True, work)
+    return Found(number, window, level, placed.judge(integrals, of_windows, found), int(work.sum()))
 
 
-def _hits(found: list[_Found], shape: tuple[int, ...]) -> Hits:
+def hits_of(found: list[Found], shape: tuple[int, ...]) -> Hits:
     """Windows of all levels, as boxes on the image; OpenCV multiplies and rounds in float32."""
     found = sorted(found, key=lambda f: f.level.number)
     boxes, scales = [np.zeros((0, 4), dtype=np.int64)], [np.zeros(0)]

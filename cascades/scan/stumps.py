@@ -178,3 +178,29 @@ def scan_blocks(
                     found[hits] = y * stride + start + int(i)
                     hits += 1
     return hits
+
+
+@lean
+def judge_stumps(
+    sums: NDArray[np.int32],
+    norms_N: NDArray[np.float32],
+    corners: NDArray[np.uint32],
+    forms: NDArray[np.int32],
+    numbers: NDArray[np.float32],
+    leaves: NDArray[np.float32],
+    ends: NDArray[np.int64],
+    thresholds: NDArray[np.float32],
+    places_N: NDArray[np.int64],
+    passed_N: NDArray[np.int32],
+    work: NDArray[np.int64],
+) -> None:
+    """Stages passed by the windows at some places, each with its norm; -1 where there is too little contrast."""
+    stages = ends.size
+    for n in range(places_N.size):
+        passed_N[n] = -1
+        if norms_N[n] > _F(0.0):
+            passed = _stages_passed(
+                sums, _U(places_N[n]), norms_N[n], corners, forms, numbers, leaves, ends, thresholds, 0
+            )
+            passed_N[n] = passed
+            work[1] += ends[min(passed, stages - 1)] if stages > 0 else 0

@@ -5,8 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from cascades.detect import DetectOptions, Detector, LoadedCascade  # noqa: E402
 from cascades.on_torch.scanner import TorchScanner  # noqa: E402
 from cascades.scan.search import Hits, Scanner, ScanOptions  # noqa: E402
+from cascades.xml import write_xml  # noqa: E402
 from tests.cascades.drawing import clutter  # noqa: E402
 from tests.cascades.random_models import random_cascade  # noqa: E402
 
@@ -40,3 +42,16 @@ def test_an_image_smaller_than_the_window_has_no_faces() -> None:
     model = random_cascade(np.random.default_rng(1), width=24, height=24)
     hits = TorchScanner([model], "cpu").scan(np.zeros((10, 10), dtype=np.uint8), ScanOptions())[0]
     assert hits.boxes.shape == (0, 4)
+
+
+def test_a_detector_on_torch_finds_the_faces_of_one_on_the_cpu() -> None:
+    random = np.random.default_rng(8)
+    xml = write_xml(random_cascade(random, width=24, height=24, stages=4, pass_rate=0.4))
+    cascade = LoadedCascade(character="a", digest="x", content=xml)
+    image = np.repeat(clutter(random, 140, 110)[:, :, None], 3, axis=2)
+    here, there = (
+        Detector([cascade], DetectOptions(device=device)).detect(image)[0] for device in ("cpu", "torch:cpu")
+    )
+    assert len(here.boxes) > 0
+    assert here.boxes.tolist() == there.boxes.tolist()
+    assert here.scores == pytest.approx(there.scores)

@@ -23,7 +23,7 @@ def result(demo: Path) -> dict[str, object]:
 
 def test_everything_is_reported(demo: Path, result: dict) -> None:
     assert [s["name"] for s in result["stages"]] == [
-        "draw", "fit", "mine", "dedupe", "label", "export", "train", "score", "report",
+        "draw", "fit", "assess", "mine", "dedupe", "label", "export", "train", "score", "report",
     ]  # fmt: skip
     assert all(s["seconds"] >= 0 for s in result["stages"])
     assert {"precision", "recall"} <= result["detection"].keys()
