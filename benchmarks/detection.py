@@ -1,7 +1,7 @@
 """CPU seconds of finding faces, beside `cv2.CascadeClassifier`: `python -m benchmarks.detection --shared DIR`.
 
 DIR holds clips/, cascades/ and bench/ of the project's shared files. Compared are, on the same luma images, OpenCV's
-detectMultiScale without grouping, our exact search (the same windows) and our fast one; then what a second cascade adds.
+detectMultiScale without grouping and our search (the same windows); then what a second cascade adds.
 Decoding and the conversion to luma are not part of it, nor is compiling, which is done once and kept on disk. The tools
 run in turns, each figure is the least of several turns, user and system seconds of the whole process; quote the ratios.
 """
@@ -18,11 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.detect import DetectOptions, Detector, LoadedCascade
 from cascades.model import CascadeModel
-from cascades.scan.search import Hits, Scanner, ScanOptions, Search
+from cascades.scan.search import Hits, Scanner, ScanOptions
 from cascades.xml import read_xml, write_xml
-from pipeline.core.geometry import iou_matrix
 from pipeline.core.images import Luma, luma_of, read_rgb
 from pipeline.frames import ffmpeg_path
 
@@ -37,13 +35,10 @@ class Row:
     """One cascade on one set of images; seconds are for all of them."""
 
     opencv: float
-    exact: float
-    fast: float
+    ours: float
     same: bool
     windows: int
     trees_per_window: float
-    faces_kept: float
-    faces: int
 
 
 def main() -> None:
@@ -54,7 +49,7 @@ def main() -> None:
     tom, jerry = (read_xml(shared / "cascades" / name) for name in ("tom.xml", "jerry.xml"))
     ours = read_xml(arguments.cascade) if arguments.cascade else _fitted(shared / "bench" / "cascade")
     print(f"OpenCV {cv2.__version__}, one thread each; ms of CPU per image, least of {TURNS} turns")
-    print(f"{'':32}{'OpenCV':>8}{'exact':>8}{'ratio':>7}{'fast':>8}{'ratio':>7}  same  faces kept   trees/window")
+    print(f"{'':32}{'OpenCV':>8}{'ours':>8}{'ratio':>7}  same  trees/window")
     for title, model, images, smallest in (
         ("tom.xml, film, from 48 px", tom, frames, 48),
         ("ours, film, from 48 px", ours, frames, 48),
@@ -68,7 +63,7 @@ def main() -> None:
 
 
 def compare(model: CascadeModel, images: Sequence[Luma], smallest_px: int, turns: int = TURNS) -> Row:
-    """OpenCV, exact and fast on the same images, one thread."""
+    """OpenCV and our search on the same images, one thread."""
     cv2.setNumThreads(1)
     classifier, scanner = _classifier(model), Scanner([model])
     smallest = (smallest_px, smallest_px) if smallest_px else (0, 0)
@@ -77,43 +72,22 @@ def compare(model: CascadeModel, images: Sequence[Luma], smallest_px: int, turns
         raw = [classifier.detectMultiScale(i, SCALE_FACTOR, 0, minSize=smallest) for i in images]
         return [np.asarray(r, dtype=np.int64).reshape(-1, 4) for r in raw]
 
-    def scanned(search: Search) -> Callable[[], list[Hits]]:
-        options = ScanOptions(scale_factor=SCALE_FACTOR, smallest=smallest, search=search)
-        return lambda: _scan(scanner, images, options)
-
-    times, (boxes, exact, _) = _in_turns([theirs, scanned("exact"), scanned("fast")], turns)
-    same = all(sorted(b.tolist()) == sorted(h.boxes.tolist()) for b, h in zip(boxes, exact, strict=True))
-    windows, trees = sum(h.windows for h in exact), sum(_trees_run(model, i, smallest) for i in images[::TOGETHER])
-    kept, faces = faces_kept(model, images, smallest_px)
-    sampled = sum(h.windows for h in exact[::TOGETHER])
-    return Row(*times, same, windows, trees / max(sampled, 1), kept, faces)
+    options = ScanOptions(scale_factor=SCALE_FACTOR, smallest=smallest)
+    times, (boxes, ours) = _in_turns([theirs, lambda: _scan(scanner, images, options)], turns)
+    same = all(sorted(b.tolist()) == sorted(h.boxes.tolist()) for b, h in zip(boxes, ours, strict=True))
+    windows, trees = sum(h.windows for h in ours), sum(_trees_run(model, i, smallest) for i in images[::TOGETHER])
+    sampled = sum(h.windows for h in ours[::TOGETHER])
+    return Row(*times, same, windows, trees / max(sampled, 1))
 
 
 def second_cascade(
     one: CascadeModel, other: CascadeModel, images: Sequence[Luma], smallest_px: int
 ) -> tuple[float, float]:
-    """Seconds of the exact search with one cascade, and with both."""
+    """Seconds of the search with one cascade, and with both."""
     options = ScanOptions(scale_factor=SCALE_FACTOR, smallest=(smallest_px, smallest_px))
     alone, both = Scanner([one]), Scanner([one, other])
     (first, second), _ = _in_turns([lambda: _scan(alone, images, options), lambda: _scan(both, images, options)], TURNS)
     return first, second
-
-
-def faces_kept(model: CascadeModel, images: Sequence[Luma], smallest_px: int) -> tuple[float, int]:
-    """Share of the exact search's faces, grouped, that the fast search finds (IoU of .5), and how many they are."""
-    loaded = LoadedCascade(character="", digest="", content=write_xml(model))
-    detectors = [
-        Detector([loaded], DetectOptions(min_face_px=smallest_px, scale_factor=SCALE_FACTOR, search=search))
-        for search in ("exact", "fast")
-    ]
-    found = faces = 0
-    for image in images:
-        rgb = np.repeat(image[:, :, None], 3, axis=2)
-        exact, fast = (d.detect(rgb)[0].boxes.astype(np.float64) for d in detectors)
-        faces += len(exact)
-        if len(exact) and len(fast):
-            found += int((iou_matrix(exact, fast).max(axis=1) >= 0.5).sum())
-    return found / max(faces, 1), faces
 
 
 def _scan(scanner: Scanner, images: Sequence[Luma], options: ScanOptions) -> list[Hits]:
@@ -182,12 +156,9 @@ def _fitted(bench: Path) -> CascadeModel:
 
 
 def _print(title: str, images: int, row: Row) -> None:
-    opencv, exact, fast = (seconds / images * 1e3 for seconds in (row.opencv, row.exact, row.fast))
-    print(
-        f"{title:32}{opencv:8.1f}{exact:8.1f}{opencv / exact:6.1f}x{fast:8.1f}{opencv / fast:6.1f}x  "
-        f"{'yes' if row.same else 'NO':4}  {row.faces_kept:6.1%} of {row.faces:<5} {row.trees_per_window:5.1f}",
-        flush=True,
-    )
+    opencv, ours = (seconds / images * 1e3 for seconds in (row.opencv, row.ours))
+    same = "yes" if row.same else "NO"
+    print(f"{title:32}{opencv:8.1f}{ours:8.1f}{opencv / ours:6.1f}x  {same:4}  {row.trees_per_window:8.1f}", flush=True)
 
 
 def _arguments() -> argparse.Namespace:

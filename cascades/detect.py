@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cascades.model import CascadeModel, Stage
 from cascades.scan.grouping import group_like_opencv
 from cascades.scan.pyramid import FINE_SCALE
-from cascades.scan.search import Hits, Scanner, ScanOptions, Search
+from cascades.scan.search import Hits, Scanner, ScanOptions
 from cascades.verify import read_verifier
 from cascades.xml import read_xml
 from pipeline.core.errors import UsageError
@@ -60,13 +60,11 @@ class DetectOptions:
     """windows that overlap the best one of a group by this are in it"""
     nms_overlap: float = 0.4
     """of two faces of one cascade the lower is dropped when they share this much of the smaller one"""
-    search: Search = "exact"
-    """`exact`: every window that OpenCV looks at; `fast`: coarse to fine, finds nearly all of the same faces"""
     grouping: Literal["score", "opencv"] = "score"
     """`score`: by overlap, with the options above; `opencv`: what detectMultiScale gives for `min_neighbors`, all of it"""
 
     device: str = "cpu"
-    """`cpu`: kernels on all cores; `auto`, `cuda` or `torch:cpu`: torch, on a GPU where there is one; always exact"""
+    """`cpu`: kernels on all cores; `auto`, `cuda` or `torch:cpu`: torch, on a GPU where there is one"""
 
     def __post_init__(self) -> None:
         if not 1.01 <= self.scale_factor <= 2.0:
@@ -77,8 +75,6 @@ class DetectOptions:
             )
         if self.min_neighbors < 1:
             raise UsageError(f"min_neighbors must be 1 or more, got {self.min_neighbors}")
-        if self.search not in ("exact", "fast"):
-            raise UsageError(f"search must be exact or fast, got {self.search!r}")
         if self.grouping not in ("score", "opencv"):
             raise UsageError(f"grouping must be score or opencv, got {self.grouping!r}")
 
@@ -196,7 +192,6 @@ class _Search:
             scale_factor=options.scale_factor,
             smallest=self._window(options.min_face_px),
             largest=self._window(options.max_face_px),
-            search=options.search,
         )
 
     def finds(self, hits: Hits, image_HW3: RGB) -> Finds:

@@ -18,7 +18,6 @@ def detect(
         float | None,
         typer.Option("--wanted-precision", help="Faces need the score that `cascade evaluate` chose for it."),
     ] = None,
-    search: Annotated[str | None, typer.Option("--search", help="exact, or fast: coarse to fine.")] = None,
     grouping: Annotated[
         str | None, typer.Option("--grouping", help="score, or opencv: what detectMultiScale gives.")
     ] = None,
@@ -37,7 +36,7 @@ def detect(
     cascades = chosen_cascades(workspace, cascade or [], wanted_precision)
     if not cascades:
         raise UsageError("nothing to look for: give --cascade NAME or FILE.xml, or fit one with `toonsift cascade fit`")
-    detector = Detector(cascades, _detect_options({"min_face_px": min_face, "search": search, "grouping": grouping}))
+    detector = Detector(cascades, _detect_options({"min_face_px": min_face, "grouping": grouping}))
     rows: list[dict[str, Any]] = []
     with session.progress.step("detect", len(images), "images") as step:
         for path in images:

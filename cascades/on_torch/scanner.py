@@ -38,7 +38,7 @@ class TorchScanner:
         return self.scan_batch([image_HW], options)[0]
 
     def scan_batch(self, images: Sequence[Luma], options: Sequence[ScanOptions] | ScanOptions) -> list[list[Hits]]:
-        """The same for several images; those of one size go through together. `search` is exact whatever is asked for."""
+        """The same for several images; those of one size go through together."""
         each = [options] * len(self.judges) if isinstance(options, ScanOptions) else list(options)
         results: list[list[Hits]] = [[] for _ in images]
         shapes = sorted({image.shape for image in images})

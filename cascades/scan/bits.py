@@ -7,8 +7,7 @@ are bits, one for each window, so that who is left is counted and walked through
 
 from typing import Any
 
-import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
@@ -160,17 +159,13 @@ def _passing(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     minus = builder.fsub(_ZEROS, slack)
     margins = [builder.fsub(score, threshold) for score in sums_of]
     passes = _word(builder, [builder.fcmp_ordered(">=", score, threshold) for score in sums_of])
-    near = [
-        builder.and_(builder.fcmp_ordered("<=", m, slack), builder.fcmp_ordered(">=", m, minus)) for m in margins
-    ]
+    near = [builder.and_(builder.fcmp_ordered("<=", m, slack), builder.fcmp_ordered(">=", m, minus)) for m in margins]
     return builder.or_(passes, builder.shl(_word(builder, near), ir.Constant(_LONG, LANES)))
 
 
 def _positive(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     base = builder.gep(_data(context, builder, signature, arguments, 0), [arguments[1]])
-    return _word(
-        builder, [builder.fcmp_ordered(">", _vector(builder, base, part, _FLOATS), _ZEROS) for part in _PARTS]
-    )
+    return _word(builder, [builder.fcmp_ordered(">", _vector(builder, base, part, _FLOATS), _ZEROS) for part in _PARTS])
 
 
 def _data(context: Any, builder: Any, signature: Any, arguments: Any, i: int) -> Any:
@@ -199,5 +194,3 @@ def _splat(builder: Any, value: Any) -> Any:
 
 def _flag() -> Any:
     return ir.Constant(ir.IntType(1), 0)
-
-

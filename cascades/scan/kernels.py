@@ -25,39 +25,6 @@ _F, _I = np.float32, np.int32
 
 
 @lean
-def _add_stump(
-    sums: NDArray[np.int32],
-    at: np.uint64,
-    count: np.uint64,
-    corners: NDArray[np.uint64],
-    numbers: NDArray[np.float32],
-    node: int,
-    norms: NDArray[np.float32],
-    left: np.float32,
-    right: np.float32,
-    scores: NDArray[np.float32],
-) -> None:
-    k, r = _U(node) * _U(12), _U(node) * _U(4)
-    a, b, c, d = at + corners[k], at + corners[k + _U(1)], at + corners[k + _U(2)], at + corners[k + _U(3)]
-    k += _U(4)
-    e, f, g, h = at + corners[k], at + corners[k + _U(1)], at + corners[k + _U(2)], at + corners[k + _U(3)]
-    w0, w1, w2, cut = numbers[r], numbers[r + _U(1)], numbers[r + _U(2)], numbers[r + _U(3)]
-    if w2 == _F(0.0):
-        for i in range(count):
-            v = w0 * _F(_I(_I(sums[a + i] - sums[b + i]) - _I(sums[c + i] - sums[d + i])))
-            v += w1 * _F(_I(_I(sums[e + i] - sums[f + i]) - _I(sums[g + i] - sums[h + i])))
-            scores[i] += left if v * norms[at + i] < cut else right
-        return
-    k += _U(4)
-    j, m, o, p = at + corners[k], at + corners[k + _U(1)], at + corners[k + _U(2)], at + corners[k + _U(3)]
-    for i in range(count):
-        v = w0 * _F(_I(_I(sums[a + i] - sums[b + i]) - _I(sums[c + i] - sums[d + i])))
-        v += w1 * _F(_I(_I(sums[e + i] - sums[f + i]) - _I(sums[g + i] - sums[h + i])))
-        v += w2 * _F(_I(_I(sums[j + i] - sums[m + i]) - _I(sums[o + i] - sums[p + i])))
-        scores[i] += left if v * norms[at + i] < cut else right
-
-
-@lean
 def _mark_node(
     sums: NDArray[np.int32],
     at: np.uint64,
@@ -161,20 +128,6 @@ def _run_stage(
     for i in range(count):
         scores[i] = _F(0.0)
     for t in range(first, end):
-        if kind == STUMPS:
-            _add_stump(
-                sums,
-                at,
-                count,
-                corners,
-                numbers,
-                t,
-                norms,
-                leaves[_U(t) * _U(2)],
-                leaves[_U(t) * _U(2) + _U(1)],
-                scores,
-            )
-            continue
         if kind == LBP_STUMPS:
             _fill_codes(sums, at, count, corners, t, codes)
         else:

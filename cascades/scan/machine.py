@@ -1,12 +1,13 @@
 """A cascade made ready for the kernels: look-up tables, and its corners within the integral images of one size."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cascades.model import CascadeModel
 from cascades.scan.bits import LANES
+from cascades.scan.corners import arranged_corners
 from cascades.scan.kernels import (
     CODES,
     LBP_STUMPS,
@@ -16,12 +17,11 @@ from cascades.scan.kernels import (
     judge_places,
     scan_rows,
 )
-from cascades.scan.corners import arranged_corners
 from cascades.scan.layout import FlatCascade, flatten, haar_points, lbp_points
 from cascades.scan.pyramid import Integrals
 from cascades.scan.shares import BLOCK_TOGETHER, ROWS_TOGETHER
-from cascades.scan.stumps import judge_stumps, scan_blocks
-from cascades.scan.sums import fill_norms, fill_norms_at
+from cascades.scan.stumps import scan_blocks
+from cascades.scan.sums import fill_norms
 
 ROUNDING = 2.0**-24 * 1.01
 """what one float32 sum can be off by, as a share of the largest sum"""
@@ -60,7 +60,7 @@ class Machine:
         self.roots = np.append(flat.roots, np.int32(len(flat.features))).astype(np.int32)
         self.table = _table(flat, self.kind, self.roots) if self.dense else np.zeros(0, dtype=np.float32)
         self.slacks = _slacks(flat)
-        self.arranged = arranged_corners(flat) if self.kind == STUMPS else None
+        self.arranged = arranged_corners(flat)
         self._placed: dict[tuple[int, int, int, int], Placed] = {}
         self.least_contrast = least_contrast(self.area) if model.kind == "HAAR" else 0.0
 
@@ -88,7 +88,10 @@ class Machine:
         corners = offsets.reshape(len(offsets), -1)[flat.features].ravel().astype(np.uint64)
         arranged = np.zeros(0, dtype=np.uint32)
         if self.kind == STUMPS:
-            offsets = integrals.offsets(*self.arranged[:2]) + np.where(flat.tilted, integrals.tilted_at, 0)[flat.features, None]
+            offsets = (
+                integrals.offsets(*self.arranged[:2])
+                + np.where(flat.tilted, integrals.tilted_at, 0)[flat.features, None]
+            )
             arranged = offsets.ravel().astype(np.uint32)
         inner = integrals.offsets(
             np.array([1, flat.width - 1, 1, flat.width - 1]), np.array([1, 1, flat.height - 1, flat.height - 1])
@@ -136,7 +139,7 @@ class Placed:
             )  # fmt: skip
             return found[:hits], reached[:hits]
         hits = scan_rows(
-            machine.kind, machine.dense, integrals.sums, norms, integrals.stride, size[0], self.corners,
+            machine.kind, machine.dense and machine.kind != STUMPS, integrals.sums, norms, integrals.stride, size[0], self.corners,
             machine.numbers, flat.subsets.ravel(), flat.children.ravel(), flat.leaves, machine.roots, machine.table,
             flat.ends[:enough], flat.thresholds[:enough], machine.slacks, ROWS_TOGETHER[machine.kind], enough, skips, 0, size[1],
             found, reached, work, np.empty(size[0], dtype=np.int32), np.empty(size[0], dtype=np.float32),
@@ -148,80 +151,14 @@ class Placed:
         """All stages of the windows at given places, in OpenCV's own precision."""
         rows, columns = np.divmod(places_N, integrals.stride)
         norms_N = norms[places_N] if len(norms) else norms
-        return self.judge_each(integrals, norms_N, places_N, columns, rows)
-
-    def judge_each(
-        self,
-        integrals: Integrals,
-        norms_N: NDArray[np.float32],
-        places_N: NDArray[np.int64],
-        columns_N: NDArray[np.int64],
-        rows_N: NDArray[np.int64],
-    ) -> Passed:
-        """The same, with a norm for each (LBP: none); columns and rows are handed on."""
         machine, flat, n = self.machine, self.machine.flat, len(places_N)
-        passed = Passed(columns_N, rows_N, np.empty(n, dtype=np.int32), np.empty(n), np.empty(n))
+        passed = Passed(columns, rows, np.empty(n, dtype=np.int32), np.empty(n), np.empty(n))
         judge_places(
             machine.kind, integrals.sums, norms_N, self.corners, machine.numbers, flat.subsets.ravel(),
             flat.children.ravel(), flat.leaves, machine.roots, flat.ends, flat.thresholds, places_N,
             passed.stages, passed.lasts, passed.totals,
         )  # fmt: skip
         return passed
-
-    def those_that_get(
-        self,
-        far: int,
-        integrals: Integrals,
-        places_N: NDArray[np.int64],
-        columns_N: NDArray[np.int64],
-        rows_N: NDArray[np.int64],
-        work: NDArray[np.int64],
-    ) -> Passed:
-        """Of the windows at given places of integral images in plain order, those that pass `far` stages."""
-        machine, flat = self.machine, self.machine.flat
-        norms = np.zeros(0, dtype=np.float32)
-        if machine.model.kind == "HAAR":
-            norms = np.empty(len(places_N), dtype=np.float32)
-            fill_norms_at(
-                integrals.sums, integrals.squares, self.inner_4, machine.area, machine.least_contrast, places_N, norms
-            )
-        if machine.kind == STUMPS:
-            reached = np.empty(len(places_N), dtype=np.int32)
-            judge_stumps(
-                integrals.sums, norms, self.arranged, machine.arranged[2], machine.numbers, flat.leaves, flat.ends,
-                flat.thresholds, places_N, reached, work,
-            )  # fmt: skip
-            kept = np.flatnonzero(reached >= far)
-            places_N, columns_N, rows_N, norms = places_N[kept], columns_N[kept], rows_N[kept], norms[kept]
-        passed = self.judge_each(integrals, norms, places_N, columns_N, rows_N)
-        return select(passed, passed.stages >= far)
-
-
-def joined(parts: list[Passed]) -> Passed:
-    """Windows of one level from several lists, by row and column."""
-    none = np.zeros(0, dtype=np.int64)
-    parts = [Passed(none, none, none.astype(np.int32), np.zeros(0), np.zeros(0)), *parts]
-    rows, columns = np.concatenate([p.rows for p in parts]), np.concatenate([p.columns for p in parts])
-    order = np.lexsort((columns, rows))
-    return Passed(
-        columns[order],
-        rows[order],
-        np.concatenate([p.stages for p in parts])[order],
-        np.concatenate([p.lasts for p in parts])[order],
-        np.concatenate([p.totals for p in parts])[order],
-    )
-
-
-def select(passed: Passed, which: NDArray[np.bool_]) -> Passed:
-    """Some of the windows."""
-    return replace(
-        passed,
-        columns=passed.columns[which],
-        rows=passed.rows[which],
-        stages=passed.stages[which],
-        lasts=passed.lasts[which],
-        totals=passed.totals[which],
-    )
 
 
 def least_contrast(area: float) -> float:

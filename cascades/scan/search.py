@@ -1,26 +1,20 @@
 """Every window of an image that passes all stages of each of several cascades, over one shared pyramid.
 
-*exact* gives the windows that `cv2.CascadeClassifier.detectMultiScale(minNeighbors=0)` gives, box for box. *fast* looks
-at a coarse grid of some sizes first and closely only where a window of it gets far. Levels run on all cores; a level's result does not
+The windows are those that `cv2.CascadeClassifier.detectMultiScale(minNeighbors=0)` gives, box for box. Levels run on all cores; a level's result does not
 depend on what runs beside it, so results are the same on any number of threads.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cascades.compiled import in_slices
 from cascades.model import CascadeModel
-from cascades.scan.fast import scan_coarsely
 from cascades.scan.machine import Machine, Passed
-from cascades.scan.pictures import Pictures, shrunk
 from cascades.scan.pyramid import Integrals, Level, integrate, levels_of
 from pipeline.core.images import Luma
-
-Search = Literal["exact", "fast"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +29,6 @@ class ScanOptions:
     """width and height of the largest window, pixels; zeros for as large as the image"""
     closest: bool = False
     """where no size lies within the bounds: take the one closest to `smallest`, as OpenCV does, rather than none"""
-    search: Search = "exact"
-    """every window that OpenCV looks at, or coarse to fine"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +79,7 @@ class Scanner:
 
         def run(first: int, end: int) -> None:
             for i in range(first, end):
-                done[i] = _run(tasks[i], self.machines, each)
+                done[i] = _run(tasks[i], self.machines)
 
         order = _dealt(len(tasks))
         tasks = [tasks[i] for i in order]
@@ -103,12 +95,11 @@ class Scanner:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One size of one image (fast: all of them), and the cascades that are run on it."""
+    """One size of one image, and the cascades that are run on it."""
 
     image_number: int
     image: Luma
-    search: Search
-    levels: list[tuple[int, list[Level]]]
+    levels: list[tuple[int, Level]]
     """which cascade, and its windows there"""
 
 
@@ -124,22 +115,16 @@ class Found:
 
 
 def _tasks(number: int, image_HW: Luma, machines: list[Machine], options: list[ScanOptions]) -> list[_Task]:
-    """Levels by size, large pictures first: cascades that look at the same size share it; a fast search is one task."""
-    shared: dict[tuple[int, int, int], list[tuple[int, list[Level]]]] = {}
-    fast: list[tuple[int, list[Level]]] = []
+    """Levels by size, large pictures first: cascades that look at the same size share it."""
+    shared: dict[tuple[int, int, int], list[tuple[int, Level]]] = {}
     height, width = image_HW.shape
     for i, (machine, option) in enumerate(zip(machines, options, strict=True)):
         window = (machine.flat.width, machine.flat.height)
         bounds = (option.scale_factor, option.smallest, option.largest, option.closest)
-        levels = levels_of((width, height), window, *bounds)
-        if option.search == "fast":
-            fast.append((i, levels))
-            continue
-        for level in levels:
-            shared.setdefault((level.width, level.height, level.step), []).append((i, [level]))
+        for level in levels_of((width, height), window, *bounds):
+            shared.setdefault((level.width, level.height, level.step), []).append((i, level))
     sizes = sorted(shared, key=lambda s: (-s[0], -s[1], s[2]))
-    coarse = [_Task(number, image_HW, "fast", fast)] if fast else []
-    return coarse + [_Task(number, image_HW, "exact", shared[size]) for size in sizes]
+    return [_Task(number, image_HW, shared[size]) for size in sizes]
 
 
 def _dealt(count: int) -> list[int]:
@@ -147,22 +132,23 @@ def _dealt(count: int) -> list[int]:
     return [i for start in range(8) for i in range(start, count, 8)]
 
 
-def _run(task: _Task, machines: list[Machine], options: list[ScanOptions]) -> list[Found]:
-    """All cascades on one size of an image, or on all of them."""
+def _run(task: _Task, machines: list[Machine]) -> list[Found]:
+    """All cascades on one size of an image."""
     used = [machines[i] for i, _ in task.levels]
     tilted, haar = any(m.flat.is_tilted for m in used), any(m.model.kind == "HAAR" for m in used)
-    if task.search == "exact":
-        first = task.levels[0][1][0]
-        integrals = integrate(shrunk(task.image, first.width, first.height), first.step, tilted, haar)
-        norms: dict[tuple[int, int], NDArray[np.float32]] = {}
-        return [_search(i, machines[i], levels[0], integrals, norms) for i, levels in task.levels]
-    pictures, results = Pictures(task.image, tilted, haar), []
-    for i, levels in task.levels:
-        work, window = np.zeros(2, dtype=np.int64), (machines[i].flat.width, machines[i].flat.height)
-        passed = scan_coarsely(machines[i], levels, options[i].scale_factor, pictures, work)
-        for level, of_level in zip(levels, passed, strict=True):
-            results.append(Found(i, window, level, of_level, int(work.sum()) if level is levels[0] else 0))
-    return results
+    first = task.levels[0][1]
+    integrals = integrate(_shrunk(task.image, first.width, first.height), first.step, tilted, haar)
+    norms: dict[tuple[int, int], NDArray[np.float32]] = {}
+    return [_search(i, machines[i], level, integrals, norms) for i, level in task.levels]
+
+
+def _shrunk(image_HW: Luma, width: int, height: int) -> Luma:
+    """An image in another size, pixel for pixel as OpenCV's cascades shrink it."""
+    if image_HW.shape == (height, width):
+        return image_HW
+    import cv2
+
+    return np.asarray(cv2.resize(image_HW, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), dtype=np.uint8)
 
 
 def _search(

@@ -18,7 +18,8 @@ _EVEN = np.uint64(0x5555555555555555)
 
 @lean
 def _corner(sums: NDArray[np.int32], at: np.uint64, corners: NDArray[np.uint32], k: np.uint64) -> np.int32:
-    return sums[at + _U(corners[k])]
+    value: np.int32 = sums[at + _U(corners[k])]
+    return value
 
 
 @lean
@@ -41,7 +42,7 @@ def _value(
     if form == NINE_CORNERS:
         middle = _I(_I(_I(e - f) - _I(g - e)) - _I(h + _corner(sums, at, corners, k + _U(8))))
         return _F(_I(_I(_I(a + b) + _I(c + d)) + _I(middle * _I(2))))
-    v = numbers[r] * _F(_I(_I(a - b) - _I(c - d))) + numbers[r + _U(1)] * _F(_I(_I(e - f) - _I(g - h)))
+    v: np.float32 = numbers[r] * _F(_I(_I(a - b) - _I(c - d))) + numbers[r + _U(1)] * _F(_I(_I(e - f) - _I(g - h)))
     if numbers[r + _U(2)] != _F(0.0):
         k += _U(8)
         a, b = _corner(sums, at, corners, k), _corner(sums, at, corners, k + _U(1))
@@ -178,29 +179,3 @@ def scan_blocks(
                     found[hits] = y * stride + start + int(i)
                     hits += 1
     return hits
-
-
-@lean
-def judge_stumps(
-    sums: NDArray[np.int32],
-    norms_N: NDArray[np.float32],
-    corners: NDArray[np.uint32],
-    forms: NDArray[np.int32],
-    numbers: NDArray[np.float32],
-    leaves: NDArray[np.float32],
-    ends: NDArray[np.int64],
-    thresholds: NDArray[np.float32],
-    places_N: NDArray[np.int64],
-    passed_N: NDArray[np.int32],
-    work: NDArray[np.int64],
-) -> None:
-    """Stages passed by the windows at some places, each with its norm; -1 where there is too little contrast."""
-    stages = ends.size
-    for n in range(places_N.size):
-        passed_N[n] = -1
-        if norms_N[n] > _F(0.0):
-            passed = _stages_passed(
-                sums, _U(places_N[n]), norms_N[n], corners, forms, numbers, leaves, ends, thresholds, 0
-            )
-            passed_N[n] = passed
-            work[1] += ends[min(passed, stages - 1)] if stages > 0 else 0

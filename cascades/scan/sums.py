@@ -14,8 +14,8 @@ def fill_integrals(
 ) -> None:
     """Flat integral images, rows of `width + 1` numbers, of the pixels and of their squares; both wrap round."""
     stride = _U(width + 1)
-    for k in range(stride):
-        sums[k] = squares[k] = _I(0)
+    for x in range(stride):
+        sums[x] = squares[x] = _I(0)
     for y in range(_U(height)):
         at, above, from_ = (y + _U(1)) * stride, y * stride, y * _U(width)
         sums[at] = squares[at] = _I(0)
@@ -81,48 +81,3 @@ def fill_norms(
         nf = area * square - total * total
         norm = _F(1.0 / np.sqrt(max(nf, 1.0)))
         norms[p] = norm if nf >= least else _F(0.0)
-
-
-@lean
-def fill_norms_apart(
-    sums: NDArray[np.int32],
-    squares: NDArray[np.int32],
-    corners_4: NDArray[np.uint64],
-    area: float,
-    least: float,
-    step: int,
-    strides: tuple[int, int],
-    size: tuple[int, int],
-    norms: NDArray[np.float32],
-) -> None:
-    """The same of every `step`th window in both directions; `strides` of the integral images and of `norms`."""
-    a, b, c, d = corners_4[0], corners_4[1], corners_4[2], corners_4[3]
-    for y in range(size[1]):
-        at, to = _U(y * step * strides[0]), _U(y * strides[1])
-        for x in range(_U(size[0])):
-            p = at + x * _U(2) if step == 2 else at + x * _U(step)
-            total = float(_I(_I(sums[p + a] - sums[p + b]) - _I(sums[p + c] - sums[p + d])))
-            square = float(np.uint32(_I(_I(squares[p + a] - squares[p + b]) - _I(squares[p + c] - squares[p + d]))))
-            nf = area * square - total * total
-            norm = _F(1.0 / np.sqrt(max(nf, 1.0)))
-            norms[to + x] = norm if nf >= least else _F(0.0)
-
-
-@lean
-def fill_norms_at(
-    sums: NDArray[np.int32],
-    squares: NDArray[np.int32],
-    corners_4: NDArray[np.uint64],
-    area: float,
-    least: float,
-    places: NDArray[np.int64],
-    norms: NDArray[np.float32],
-) -> None:
-    """The same of the windows at some places, one by one."""
-    a, b, c, d = corners_4[0], corners_4[1], corners_4[2], corners_4[3]
-    for n in range(places.size):
-        p = _U(places[n])
-        total = float(_I(_I(sums[p + a] - sums[p + b]) - _I(sums[p + c] - sums[p + d])))
-        square = float(np.uint32(_I(_I(squares[p + a] - squares[p + b]) - _I(squares[p + c] - squares[p + d]))))
-        nf = area * square - total * total
-        norms[n] = _F(1.0 / np.sqrt(max(nf, 1.0))) if nf >= least else _F(0.0)

@@ -206,15 +206,6 @@ def test_a_batch_gives_what_each_image_gives_alone(ann: Fitted) -> None:
     assert Detector([]).detect(images[0]) == []
 
 
-def test_the_fast_search_finds_the_drawn_faces_too(ann: Fitted, tmp_path: Path) -> None:
-    truth = read_truth(write_scenes(tmp_path, 20, seed=78))
-    exact, fast = (
-        evaluate_detector(Detector([loaded(ann.model)], DetectOptions(search=search)), truth, "ann", 0.5)
-        for search in ("exact", "fast")
-    )
-    assert fast.average_precision > exact.average_precision - 0.03
-
-
 def test_options_that_make_no_sense_are_refused() -> None:
     with pytest.raises(UsageError, match=r"scale_factor must be 1.01 to 2, got 1"):
         DetectOptions(scale_factor=1.0)
@@ -222,7 +213,5 @@ def test_options_that_make_no_sense_are_refused() -> None:
         DetectOptions(min_face_px=90, max_face_px=30)
     with pytest.raises(UsageError, match="min_neighbors must be 1 or more"):
         DetectOptions(min_neighbors=0)
-    with pytest.raises(UsageError, match="search must be exact or fast, got 'quick'"):
-        DetectOptions(search="quick")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="grouping must be score or opencv, got ''"):
         DetectOptions(grouping="")  # type: ignore[arg-type]
