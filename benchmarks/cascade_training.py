@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.apply import WindowJudge
+from cascades.learning.negatives import shrink
 from cascades.model import CascadeModel
-from cascades.negatives import shrink
 from cascades.xml import read_xml
 from pipeline.core.images import Luma, luma_of, read_rgb
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from cascades.compiled import thread_count
-from cascades.features import tabulate
-from cascades.haar import enumerate_haar
+from cascades.learning.features import tabulate
+from cascades.learning.haar import enumerate_haar
+from cascades.learning.search import HaarSearch
 from cascades.model import CascadeModel, HaarFeature, Node, Rect, Stage, Tree
 from cascades.on_torch.judge import torch_device
 from cascades.on_torch.scanner import TorchScanner
 from cascades.on_torch.search import TorchSearch
 from cascades.scan.search import Scanner, ScanOptions
-from cascades.search import HaarSearch
 
 TURNS = 3
 SAMPLES, POSITIVES = 2700, 900

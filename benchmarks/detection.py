@@ -144,8 +144,8 @@ def _frames(video: Path) -> list[Luma]:
 def _fitted(bench: Path) -> CascadeModel:
     """A cascade of our own for the benchmark's faces."""
     from cascades.fit import FitOptions, fit_cascade
-    from cascades.samples import gather_samples
-    from cascades.truth import read_truth
+    from cascades.sampling.samples import gather_samples
+    from cascades.truth.reading import read_truth
 
     options = FitOptions(stages=10, positives=900, negatives_per_stage=1800)
     samples = gather_samples(read_truth(bench / "positives.npz"), [bench / "neg"], None, options.sampling)

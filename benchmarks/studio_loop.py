@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from cascades.detect import DetectOptions, Detector, LoadedCascade
-from cascades.evaluate import Scores, evaluate_detector
 from cascades.fit import FitOptions
 from cascades.make import make_cascade
 from cascades.registry import load_cascade
-from cascades.rounds import fit_round
-from cascades.suspect_sheet import as_csv
-from cascades.suspects import Suspect, rank_suspects
-from cascades.truth import read_truth
+from cascades.scoring.evaluate import Scores, evaluate_detector
+from cascades.studio.rounds import fit_round
+from cascades.studio.suspect_sheet import as_csv
+from cascades.studio.suspects import Suspect, rank_suspects
+from cascades.truth.reading import read_truth
 from pipeline.cartoon import CartoonOptions, Series, coco_of, draw_series
 from pipeline.core.files import write_json, write_text
 from pipeline.core.geometry import as_array, iou_matrix

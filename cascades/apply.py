@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.compiled import compiled, in_slices
-from cascades.features import corner_offsets
+from cascades.learning.features import corner_offsets
 from cascades.model import CascadeModel
 from cascades.scan.layout import flatten, haar_corners, lbp_corners
 from pipeline.core.images import Luma

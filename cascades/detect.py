@@ -4,7 +4,7 @@ Windows come from `cascades.scan`, the same as `cv2.CascadeClassifier` finds; no
 by its strength: what its sums exceed the thresholds by, over all stages, as a share of the most that the cascade can
 give, 0 to 1. Windows that overlap are one face: its box is their mean weighted by strength, its score the sum of their
 strengths, so that many sure windows count for more. Scores are made even over sizes and scale factors (windows lie less
-densely on some). Where a cascade has a verifier (`cascades.verify`), every face is looked at once more, in colour, and
+densely on some). Where a cascade has a verifier (`cascades.verifier.model`), every face is looked at once more, in colour, and
 scored by that; on both scales a face is likelier than not from about `USUAL_MIN_SCORE` on. A score is no probability.
 """
 
@@ -21,7 +21,7 @@ from cascades.model import CascadeModel, Stage
 from cascades.scan.grouping import group_like_opencv
 from cascades.scan.pyramid import FINE_SCALE
 from cascades.scan.search import Hits, Scanner, ScanOptions
-from cascades.verify import read_verifier
+from cascades.verifier.model import read_verifier
 from cascades.xml import read_xml
 from pipeline.core.errors import UsageError
 from pipeline.core.geometry import iou_matrix
@@ -90,7 +90,7 @@ class LoadedCascade:
     content: bytes
     """the XML"""
     verifier: bytes = b""
-    """of `cascades.verify`, which scores what the cascade finds; empty for none"""
+    """of `cascades.verifier.model`, which scores what the cascade finds; empty for none"""
     min_score: float | None = None
     """what its faces need in place of the options' `min_score`"""
 

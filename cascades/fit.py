@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.apply import WindowJudge
-from cascades.builder import CascadeBuilder
 from cascades.fit_options import AUTO_SIZE, FEWEST_NEGATIVES, FitOptions
 from cascades.journal import Journal, Standing
+from cascades.learning.builder import CascadeBuilder
+from cascades.learning.negatives import Mined, Miner, Suspect
 from cascades.model import CascadeModel
-from cascades.negatives import Mined, Miner, Suspect
-from cascades.samples import FEWEST_POSITIVES, Samples
+from cascades.sampling.samples import FEWEST_POSITIVES, Samples
 from pipeline.core.errors import TruthError
 from pipeline.core.progress import Progress, Silent
 

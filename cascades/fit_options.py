@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import cast
 
-from cascades.augment import AugmentOptions
-from cascades.boost import Boosting, BoostOptions
-from cascades.builder import LearnOptions
-from cascades.features import mode_of
-from cascades.negatives import MiningOptions
-from cascades.samples import FEWEST_POSITIVES, SampleOptions
+from cascades.learning.boost import Boosting, BoostOptions
+from cascades.learning.builder import LearnOptions
+from cascades.learning.features import mode_of
+from cascades.learning.negatives import MiningOptions
+from cascades.sampling.augment import AugmentOptions
+from cascades.sampling.samples import FEWEST_POSITIVES, SampleOptions
 from cascades.xml import MAX_SIDE
 from pipeline.core.errors import UsageError
 

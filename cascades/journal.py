@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pipeline
-from cascades.samples import Samples
+from cascades.sampling.samples import Samples
 from pipeline.core.files import digest_of, write_bytes
 from pipeline.core.options import as_plain
 from pipeline.core.workspace import Workspace

@@ -16,12 +16,12 @@ import pipeline
 from cascades.fit import AUTO_SIZE, FitOptions, Fitted, as_row, fit_cascade
 from cascades.formats.card import write_card
 from cascades.journal import Journal
-from cascades.matching import picture_keys
 from cascades.registry import card_of, store_cascade
-from cascades.samples import Samples, gather_samples
-from cascades.truth import Truth, read_truth
-from cascades.verify import verifier_path
-from cascades.verify_fit import verifier_for
+from cascades.sampling.samples import Samples, gather_samples
+from cascades.scoring.matching import picture_keys
+from cascades.truth.reading import Truth, read_truth
+from cascades.verifier.learn import verifier_for
+from cascades.verifier.model import verifier_path
 from cascades.xml import write_xml
 from pipeline.core.errors import InputError, WorkspaceBusyError
 from pipeline.core.files import digest_of, sha256_of, write_bytes

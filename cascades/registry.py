@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cascades.calibration import threshold_for
 from cascades.detect import LoadedCascade
-from cascades.verify import MAX_VERIFIER_BYTES, verifier_path
+from cascades.scoring.calibration import threshold_for
+from cascades.verifier.model import MAX_VERIFIER_BYTES, verifier_path
 from cascades.xml import read_xml
 from pipeline.core.errors import CascadeError, InputError, NotFoundError
 from pipeline.core.records import Cascade

@@ -9,9 +9,9 @@ import typer
 from pipeline.console import session_of
 
 if TYPE_CHECKING:
-    from cascades.assess import Assessed
     from cascades.fit import FitOptions
-    from cascades.rounds import FittedRound
+    from cascades.scoring.assess import Assessed
+    from cascades.studio.rounds import FittedRound
     from pipeline.console import Session
     from pipeline.core.workspace import Workspace
 
@@ -34,10 +34,10 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a cascade on labelled pictures: precision and recall over its score threshold, and stage by stage."""
-    from cascades.assess import assess
     from cascades.detect import DetectOptions
     from cascades.registry import load_cascade
-    from cascades.truth import read_truth
+    from cascades.scoring.assess import assess
+    from cascades.truth.reading import read_truth
     from pipeline.core.files import sha256_of
     from pipeline.core.options import read_settings, resolve
     from pipeline.core.records import Cascade
@@ -89,14 +89,14 @@ def cross_validate(
     ] = None,
 ) -> None:
     """Score how such a cascade does on scenes it has not seen, where boxes are too few to hold any out."""
-    from cascades.calibration import calibrate, choose_threshold
     from cascades.detect import USUAL_MIN_SCORE
-    from cascades.evaluate import as_json, scores_of
-    from cascades.folds import out_of_fold
-    from cascades.matching import outcomes_of
     from cascades.registry import load_cascade, update_card
-    from cascades.truth import read_truth
-    from cascades.workspace_truth import workspace_truth
+    from cascades.scoring.calibration import calibrate, choose_threshold
+    from cascades.scoring.evaluate import as_json, scores_of
+    from cascades.scoring.folds import out_of_fold
+    from cascades.scoring.matching import outcomes_of
+    from cascades.truth.reading import read_truth
+    from cascades.truth.workspace import workspace_truth
 
     session = session_of(ctx)
     workspace = session.workspace()
@@ -138,10 +138,10 @@ def suspects(
     ] = None,
 ) -> None:
     """List the mined faces that are most likely wrong, as a CSV to fill in and a page to look at."""
-    from cascades.calibration import read_calibration
     from cascades.registry import card_of, load_cascade, named_cascades
-    from cascades.suspect_sheet import as_csv, sheet_html, views_of
-    from cascades.suspects import rank_suspects
+    from cascades.scoring.calibration import read_calibration
+    from cascades.studio.suspect_sheet import as_csv, sheet_html, views_of
+    from cascades.studio.suspects import rank_suspects
     from pipeline.core.files import write_text
 
     session = session_of(ctx)
@@ -202,8 +202,8 @@ def fit_from_labels(
 ) -> "FittedRound":
     """`cascade fit NAME` without --truth: fits to the workspace's labels and shows the rounds; call it in place of
     `make_cascade`, under the writer's lock."""
-    from cascades.rounds import fit_round
-    from cascades.truth import read_truth
+    from cascades.studio.rounds import fit_round
+    from cascades.truth.reading import read_truth
 
     workspace = session.workspace()
     read = None if truth is None else read_truth(truth, images, options.size)

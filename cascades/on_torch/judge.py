@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.apply import Verdicts
-from cascades.features import corner_offsets
+from cascades.learning.features import corner_offsets
 from cascades.model import CascadeModel, Tree
 from cascades.scan.layout import flatten, haar_corners, lbp_corners
 from pipeline.core.errors import UsageError

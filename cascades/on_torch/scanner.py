@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cascades.learning.negatives import shrink
 from cascades.model import CascadeModel
-from cascades.negatives import shrink
 from cascades.on_torch.judge import TorchJudge, torch_device
 from cascades.scan.machine import Passed
 from cascades.scan.pyramid import Level, levels_of

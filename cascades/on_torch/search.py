@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.features import SampleTable
-from cascades.haar import BINS, HaarTable, values_of
-from cascades.lbp import LbpTable, codes_of
+from cascades.learning.features import SampleTable
+from cascades.learning.haar import BINS, HaarTable, values_of
+from cascades.learning.lbp import LbpTable, codes_of
+from cascades.learning.search import SMOOTHING, Columns, Split, Weights, as_words, midway
+from cascades.learning.splits import gain_of_none, left_codes
 from cascades.on_torch.judge import torch_device
 from cascades.on_torch.splits import split_gains
-from cascades.search import SMOOTHING, Columns, Split, Weights, as_words, midway
-from cascades.splits import gain_of_none, left_codes
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ BLOCK = 2048
 
 
 class TorchSearch:
-    """`cascades.search.Search` over the features of `pool`; their codes on all samples stay on the device, a byte each."""
+    """`cascades.learning.search.Search` over the features of `pool`; their codes on all samples stay on the device, a byte each."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class TorchSearch:
 
 
 def _binned(table: HaarTable, samples: SampleTable, pool: NDArray[np.int64], device: "torch.device") -> "torch.Tensor":
-    """(F, N) as `cascades.haar.bin_values`, computed on the device step by step in the same order."""
+    """(F, N) as `cascades.learning.haar.bin_values`, computed on the device step by step in the same order."""
     import torch
 
     sums = torch.from_numpy(samples.sums).to(device)

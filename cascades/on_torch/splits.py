@@ -1,8 +1,8 @@
-"""`cascades.splits` on a device of torch: the same gains within rounding (sums are added in another order there)."""
+"""`cascades.learning.splits` on a device of torch: the same gains within rounding (sums are added in another order there)."""
 
 from typing import TYPE_CHECKING
 
-from cascades.splits import EMPTY, MAX_CODES
+from cascades.learning.splits import EMPTY, MAX_CODES
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ def split_gains(
     codes: int = MAX_CODES,
     smoothing: float = 0.0,
 ) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """As `cascades.splits.split_gains`, on tensors: codes uint8, weights float64, gains float64 and cuts int64.
+    """As `cascades.learning.splits.split_gains`, on tensors: codes uint8, weights float64, gains float64 and cuts int64.
 
     Of categories every feature's gain is told, also where it cannot be the best of all.
     """

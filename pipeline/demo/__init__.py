@@ -230,9 +230,9 @@ def _assess(
     progress: Progress,
 ) -> None:
     """Scores a cascade on episodes that it was not fitted to, for its card and its page, unless that was done."""
-    from cascades.assess import assess
     from cascades.detect import DetectOptions
-    from cascades.truth import read_truth as read_boxes
+    from cascades.scoring.assess import assess
+    from cascades.truth.reading import read_truth as read_boxes
 
     path = folder / "boxes-held-out.json"
     write_json(path, coco_of(series, episodes, 2 * plan.every_frames))

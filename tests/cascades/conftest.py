@@ -1,8 +1,8 @@
 import pytest
 
 from cascades.fit import FitOptions, Fitted, fit_cascade
-from cascades.samples import Samples, gather_samples
-from cascades.truth import read_truth
+from cascades.sampling.samples import Samples, gather_samples
+from cascades.truth.reading import read_truth
 from tests.cascades.drawing import write_backgrounds, write_scenes
 
 SMALL = FitOptions(held_out_fraction=0.15, stages=4, positives=400, negatives_per_stage=600, features_per_stage=2000)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cascades.augment import AugmentOptions
 from cascades.fit import FitOptions, fit_cascade
+from cascades.learning.negatives import MiningOptions
 from cascades.make import make_cascade
-from cascades.negatives import MiningOptions
-from cascades.samples import SampleOptions, Samples, gather_samples
-from cascades.truth import read_truth
+from cascades.sampling.augment import AugmentOptions
+from cascades.sampling.samples import SampleOptions, Samples, gather_samples
+from cascades.truth.reading import read_truth
 from pipeline.core.errors import InputError, ToonsiftError, TruthError, UsageError
 from pipeline.core.files import write_bytes
 from pipeline.core.images import encode_png
@@ -105,8 +105,8 @@ def test_a_window_that_is_a_positive_is_never_mined(tmp_path: Path) -> None:
     options = replace(QUICK, stages=1, positives=30, held_out_fraction=0.0, mining=MiningOptions(scale_factor=9.0))
     samples = gather_samples(read_truth(patches(tmp_path, faces)), [tmp_path / "neg"], None, options.sampling)
     from cascades.apply import WindowJudge
+    from cascades.learning.negatives import Miner
     from cascades.model import CascadeModel
-    from cascades.negatives import Miner
 
     judge = WindowJudge(CascadeModel(kind="HAAR", width=24, height=24, stages=(), features=()))
     miner = Miner(samples.scenes, samples.hard, 24, 24, 0, options.mining, samples.positives)

@@ -7,11 +7,11 @@ import pytest
 
 from cascades.apply import WindowJudge
 from cascades.detect import WEAKEST, DetectOptions, Detector, LoadedCascade, RawWindows, group_windows, suppress
-from cascades.evaluate import evaluate_detector
 from cascades.fit import Fitted
+from cascades.learning.negatives import shrink
 from cascades.model import CascadeModel, FeatureType
-from cascades.negatives import shrink
-from cascades.truth import read_truth
+from cascades.scoring.evaluate import evaluate_detector
+from cascades.truth.reading import read_truth
 from cascades.xml import write_xml
 from pipeline.core.errors import CascadeError, UsageError
 from tests.cascades.drawing import as_rgb, clutter, draw_face, random_model, write_scenes

@@ -6,8 +6,8 @@ import pytest
 
 from cascades.apply import WindowJudge
 from cascades.fit import FitOptions, Fitted, fit_cascade
-from cascades.negatives import MiningOptions
-from cascades.samples import Samples
+from cascades.learning.negatives import MiningOptions
+from cascades.sampling.samples import Samples
 from cascades.xml import read_xml, write_xml
 from pipeline.core.errors import TruthError, UsageError
 from tests.cascades.conftest import SMALL

@@ -15,7 +15,7 @@ from cascades.fit import fit_cascade
 from cascades.journal import FOLDER, Journal, decode, encode
 from cascades.make import make_cascade
 from cascades.model import Node, Tree
-from cascades.samples import Samples
+from cascades.sampling.samples import Samples
 from cascades.xml import write_xml
 from pipeline.core.errors import DiskFullError, TruthError, WorkspaceBusyError
 from pipeline.core.workspace import Workspace

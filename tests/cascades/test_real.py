@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cascades.detect import DetectOptions, Detector, LoadedCascade
-from cascades.evaluate import evaluate_detector
 from cascades.fit import FitOptions, fit_cascade
-from cascades.samples import gather_samples
-from cascades.truth import read_truth
+from cascades.sampling.samples import gather_samples
+from cascades.scoring.evaluate import evaluate_detector
+from cascades.truth.reading import read_truth
 from cascades.xml import write_xml
 
 SHARED = Path(__file__).parents[3] / "shared"

@@ -7,16 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cascades.builder import CascadeBuilder  # noqa: E402
-from cascades.features import tabulate  # noqa: E402
 from cascades.fit import FitOptions, fit_cascade  # noqa: E402
-from cascades.haar import bin_values, enumerate_haar  # noqa: E402
-from cascades.lbp import enumerate_lbp  # noqa: E402
+from cascades.learning.builder import CascadeBuilder  # noqa: E402
+from cascades.learning.features import tabulate  # noqa: E402
+from cascades.learning.haar import bin_values, enumerate_haar  # noqa: E402
+from cascades.learning.lbp import enumerate_lbp  # noqa: E402
+from cascades.learning.search import HaarSearch, LbpSearch  # noqa: E402
+from cascades.learning.splits import split_gains  # noqa: E402
 from cascades.on_torch.search import TorchSearch  # noqa: E402
 from cascades.on_torch.splits import split_gains as on_device  # noqa: E402
-from cascades.samples import Samples  # noqa: E402
-from cascades.search import HaarSearch, LbpSearch  # noqa: E402
-from cascades.splits import split_gains  # noqa: E402
+from cascades.sampling.samples import Samples  # noqa: E402
 from tests.cascades.conftest import SMALL  # noqa: E402
 from tests.cascades.drawing import face_windows  # noqa: E402
 from tests.cascades.random_models import random_windows  # noqa: E402

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascades.workspace_truth import workspace_truth
+from cascades.truth.workspace import workspace_truth
 from pipeline.core.records import NOT_A_FACE, Box, Crop, Label, Place
 from pipeline.export import ExportOptions, consensus
 from pipeline.flow.labelling import import_labels
-from tests.cascades.studio import Studio, make_studio
+from tests.cascades.studio.workspaces import Studio, make_studio
 
 
 @pytest.fixture

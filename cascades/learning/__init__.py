@@ -1,0 +1,1 @@
+"""Features, boosting and the mining of negatives: what makes a stage of a cascade."""

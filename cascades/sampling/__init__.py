@@ -1,0 +1,1 @@
+"""From boxes on pictures to the windows that a fit learns from."""

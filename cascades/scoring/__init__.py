@@ -1,0 +1,1 @@
+"""How good a cascade is, on pictures that it was not fitted to."""

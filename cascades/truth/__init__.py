@@ -1,0 +1,1 @@
+"""Truth as people keep it: files, folders and a workspace's labels, read into boxes on pictures or into patches."""

@@ -1,0 +1,1 @@
+"""A second look, in colour, at what a cascade finds."""
