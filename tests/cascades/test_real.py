@@ -7,10 +7,13 @@ import pytest
 
 from cascades.detect import DetectOptions, Detector, LoadedCascade
 from cascades.fit import FitOptions, fit_cascade
+from cascades.make import make_cascade
+from cascades.registry import load_cascade
 from cascades.sampling.samples import gather_samples
 from cascades.scoring.evaluate import evaluate_detector
 from cascades.truth.reading import read_truth
 from cascades.xml import write_xml
+from pipeline.core.workspace import Workspace
 
 SHARED = Path(__file__).parents[3] / "shared"
 pytestmark = [
@@ -48,13 +51,10 @@ def test_a_character_is_found_in_an_episode_nobody_fitted_to(character: str, tmp
         ids = {i["id"] for i in images}
         boxes = [a for a in everything["annotations"] if a["image_id"] in ids]
         (tmp_path / f"{name}.json").write_text(json.dumps(everything | {"images": images, "annotations": boxes}))
-    videos, options = SHARED / "clips" / "penny_chip", FitOptions()
-    fitted = fit_cascade(
-        gather_samples(read_truth(tmp_path / "fit.json", videos), [], character, options.sampling), options
-    )
-    detector = Detector(
-        [LoadedCascade(character=character, digest="", content=write_xml(fitted.model))], DetectOptions(min_face_px=40)
-    )
+    videos, workspace = SHARED / "clips" / "penny_chip", Workspace(tmp_path / "workspace")
+    make_cascade(workspace, character, tmp_path / "fit.json", images=videos, character=character, take_lock=True)
+    detector = Detector([load_cascade(workspace, character)], DetectOptions(min_face_px=40))
     scores = evaluate_detector(detector, read_truth(tmp_path / "score.json", videos), character, 0.5)
-    assert scores.average_precision > 0.7
-    assert scores.recall > 0.75
+    assert scores.average_precision > 0.8
+    assert scores.recall >= 0.75
+    assert scores.false_positives_per_image < 1
