@@ -145,17 +145,17 @@ def integrate(image_HW: Luma, step: int, tilted: bool, squares: bool) -> Integra
             fill_sums(pixels, width, height, arrays[0])
     sums = np.concatenate(arrays[:2]) if tilted else arrays[0]
     plain = Integrals(sums, arrays[-1] if squares else sums[:0], width + 1, 1, size, size if tilted else 0)
-    return plain if step == 1 else in_steps(plain, step)
+    return plain if step == 1 else _in_steps(plain, step)
 
 
-def in_steps(plain: Integrals, step: int, squares: bool = True) -> Integrals:
+def _in_steps(plain: Integrals, step: int) -> Integrals:
     """Integral images in plain order sorted so that the corners of every `step`th window lie side by side."""
     stride, rows = plain.stride, plain.plane // plain.stride
     across, plane = -(-stride // step), -(-stride // step) * -(-rows // step)
     parts = [plain.sums[: plain.plane]]
     if plain.tilted_at:
         parts.append(plain.sums[plain.tilted_at :])
-    if squares and len(plain.squares):
+    if len(plain.squares):
         parts.append(plain.squares)
     ordered = np.zeros((len(parts), step * step * plane), dtype=np.int32)
     for part, into in zip(parts, ordered, strict=True):
