@@ -92,6 +92,7 @@ class Sheet:
             max(band.y + band.pixel_rows(self.window_height) for band in bands),
             max(band.x + band.width for band in bands),
         )
+        self._table = np.array([(b.columns, b.step, b.x, b.y) for b in bands], dtype=np.int64)
         self.is_kept = False
         """whether its pixels stay in memory until all its windows were looked at"""
         self._kept: Luma | None = None
@@ -163,9 +164,8 @@ class Sheet:
         places = np.empty(end - first, dtype=np.int64)
         _fill_places(places, first, self.stride, self.start, self.total)
         places.sort()
-        table = np.array([(b.columns, b.step, b.x, b.y) for b in self.bands], dtype=np.int64)
         xs, ys, bands = np.empty_like(places), np.empty_like(places), np.empty(len(places), dtype=np.uint8)
-        _locate(places, self.ends, table, xs, ys, bands)
+        _locate(places, self.ends, self._table, xs, ys, bands)
         return xs, ys, bands
 
     @property
