@@ -161,8 +161,12 @@ class Detector:
         found = self._scanner.scan(grey_HW, [search.scanning for search in self._searches])
         return [search.raw(hits) for search, hits in zip(self._searches, found, strict=True)]
 
-    def find(self, image_HW3: RGB) -> list[tuple[Box, str, str, float]]:
-        """Box, character, digest of the cascade and score of each face; by cascade, best first."""
+    def find(self, image_HW3: RGB, within: Sequence[Box] | None = None) -> list[tuple[Box, str, str, float]]:
+        """Box, character, digest of the cascade and score of each face; by cascade, best first.
+
+        Args:
+            within: only faces that touch one of these boxes are of interest; what else comes back is unspecified.
+        """
         return [
             (Box(left=left, top=top, right=right, bottom=bottom), finds.character, finds.digest, score)
             for finds in self.detect(image_HW3)
