@@ -104,7 +104,7 @@ class Mining:
         """why decoding ended early; empty for a sound file, and until the pass has ended"""
         self._identified = episode
         self._cuts, self._holds = CutFinder(options.shots), HoldFinder(options.shots)
-        self._search = FaceSearch(finder, options.search)
+        self._search = FaceSearch(finder, options.search, options.min_face)
         self._times: list[int] = []
         self._drawings: list[int] = []
         self._samples: list[_Sample] = []

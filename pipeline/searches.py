@@ -5,16 +5,23 @@ faces elsewhere are where they were. Full searches come at fixed times of the ep
 depend on where mining began.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cascades.detect import Region
 from pipeline.changes import ChangeFinder, ChangeOptions
 from pipeline.core.errors import UsageError
-from pipeline.core.geometry import grow
+from pipeline.core.geometry import grow, overlap
 from pipeline.core.images import RGB
 from pipeline.core.records import Box
 from pipeline.frames import WatchedFrame
+
+SIZE_STEP = 1.5
+"""between the smallest and the largest faces that are searched in the same regions"""
+GROUP_MARGIN = 0.2
+"""of a face's size; how far the windows that find it lie from it, in place and size"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +41,8 @@ class SearchOptions:
 class FaceFinder(Protocol):
     """Finds the faces on one picture (cascades.detect.Detector is one)."""
 
-    def find(self, image_HW3: RGB, within: Sequence[Box] | None = None) -> list[tuple[Box, str, str, float]]:
-        """Box, character, digest of the cascade, and score of each face; where `within` is given, at least of those
-        that touch one of its boxes."""
+    def find(self, image_HW3: RGB, regions: Sequence[Region] | None = None) -> list[tuple[Box, str, str, float]]:
+        """Box, character, digest of the cascade, and score of each face; of those in `regions` where they are given."""
         ...
 
 
@@ -57,8 +63,8 @@ class FoundFace:
 class FaceSearch:
     """Takes sampled frames in order."""
 
-    def __init__(self, finder: FaceFinder, options: SearchOptions) -> None:
-        self.finder, self.options = finder, options
+    def __init__(self, finder: FaceFinder, options: SearchOptions, min_face_px: int) -> None:
+        self.finder, self.options, self.min_face_px = finder, options, min_face_px
         self._changes = ChangeFinder(options.changes)
         self._faces: list[FoundFace] = []
         self._group: int | None = None
@@ -78,15 +84,57 @@ class FaceSearch:
             self._faces = self._found(frame.image, None)
         elif changed:
             kept = [face for face in self._faces if not _touches(face.box, changed)]
-            self._faces = kept + [face for face in self._found(frame.image, changed) if _touches(face.box, changed)]
+            regions = regions_around(changed, self.min_face_px, width, height)
+            self._faces = kept + [face for face in self._found(frame.image, regions) if _touches(face.box, changed)]
         self._changes.searched(frame.small)
         return self._faces
 
-    def _found(self, image: RGB, within: list[Box] | None) -> list[FoundFace]:
+    def _found(self, image: RGB, regions: list[Region] | None) -> list[FoundFace]:
         return [
             FoundFace(box=box, character=character, cascade=cascade, score=score)
-            for box, character, cascade, score in self.finder.find(image, within)
+            for box, character, cascade, score in self.finder.find(image, regions)
         ]
+
+
+def regions_around(boxes: Sequence[Box], min_face_px: int, width: int, height: int) -> list[Region]:
+    """Where all faces lie that touch one of `boxes`: the larger the faces, the farther around.
+
+    Args:
+        min_face_px: longer side of the smallest face.
+        width, height: of the picture, pixels.
+    """
+    regions = []
+    smallest = float(min_face_px)
+    while smallest < max(width, height):
+        largest = smallest * SIZE_STEP
+        reach = math.ceil(largest * (1 + GROUP_MARGIN))
+        around = [
+            Box(left=b.left - reach, top=b.top - reach, right=b.right + reach, bottom=b.bottom + reach) for b in boxes
+        ]
+        regions += [
+            Region(
+                box=box,
+                min_face_px=int(smallest / (1 + GROUP_MARGIN)),
+                max_face_px=math.ceil(largest * (1 + GROUP_MARGIN)),
+            )
+            for box in _merged(around)
+        ]
+        smallest = largest
+    return regions
+
+
+def _merged(boxes: Sequence[Box]) -> list[Box]:
+    """Boxes that overlap taken together, until none do."""
+    apart: list[Box] = []
+    for box in boxes:
+        while (other := next((o for o in apart if overlap(box, o)), None)) is not None:
+            apart.remove(other)
+            box = Box(
+                left=min(box.left, other.left), top=min(box.top, other.top), right=max(box.right, other.right),
+                bottom=max(box.bottom, other.bottom),
+            )  # fmt: skip
+        apart.append(box)
+    return apart
 
 
 def slack_seconds(options: SearchOptions, fps: float) -> float:
@@ -96,8 +144,5 @@ def slack_seconds(options: SearchOptions, fps: float) -> float:
 
 def _touches(box: Box, others: Sequence[Box]) -> bool:
     """Whether the box or what lies close around it shares a pixel with one of the others."""
-    near = grow(box, 0.2)
-    return any(
-        near.left < other.right and other.left < near.right and near.top < other.bottom and other.top < near.bottom
-        for other in others
-    )
+    near = grow(box, GROUP_MARGIN)
+    return any(overlap(near, other) for other in others)

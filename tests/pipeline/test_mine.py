@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cascades.detect import Region
 from pipeline.core.errors import UsageError
 from pipeline.core.images import RGB
 from pipeline.core.records import Box
@@ -19,7 +20,7 @@ from tests.videos import encode, scenes
 class SquareFinder:
     """Finds the bright green square that these tests draw."""
 
-    def find(self, image_HW3: RGB, within: Sequence[Box] | None = None) -> list[tuple[Box, str, str, float]]:
+    def find(self, image_HW3: RGB, regions: Sequence[Region] | None = None) -> list[tuple[Box, str, str, float]]:
         pixels = image_HW3.astype(int)
         rows, columns = np.nonzero((pixels[..., 1] > 150) & (pixels[..., 0] < 90) & (pixels[..., 2] < 90))
         if len(rows) < 100:
