@@ -14,7 +14,7 @@ from cascades.compiled import in_slices
 from cascades.model import CascadeModel
 from cascades.scan.machine import Machine, Passed
 from cascades.scan.pyramid import Integrals, Level, integrate, levels_of
-from cascades.scan.regions import Region, Span, on_image, span_of
+from cascades.scan.regions import Region, Span, on_image, spans_of
 from cascades.scan.shrink import shrink
 from pipeline.core.images import Luma
 
@@ -103,7 +103,7 @@ class Scanner:
         regions: Sequence[Sequence[Region]],
         options: Sequence[ScanOptions] | ScanOptions = ScanOptions(),
     ) -> list[Hits]:
-        """What each cascade finds in its regions alone, which costs what their area costs, overlaps twice.
+        """What each cascade finds in its regions alone, which costs what their area costs.
 
         These are the windows that `scan` finds there, on the same pixels, but for the few that OpenCV steps over only
         because of windows more than `RUN_UP` columns left of the region.
@@ -113,8 +113,11 @@ class Scanner:
         for i, (machine, wanted, option) in enumerate(zip(self.machines, regions, each, strict=True)):
             window = (machine.flat.width, machine.flat.height)
             bounds = (option.scale_factor, option.smallest, option.largest, option.closest)
-            spans = [(lv, span_of(r, lv, window)) for lv in levels_of(size, window, *bounds) for r in wanted]
-            found = [_search_span(i, machine, image_HW, level, span) for level, span in spans if span is not None]
+            found = [
+                _search_span(i, machine, image_HW, level, span)
+                for level in levels_of(size, window, *bounds)
+                for span in spans_of(wanted, level, window)
+            ]
             results.append(hits_of(_once_each(found), image_HW.shape))
         return results
 
