@@ -17,7 +17,7 @@ from pipeline.core.records import Crop, Detection, Episode, Failure, Hold, Run, 
 from pipeline.core.workspace import Workspace
 from pipeline.engine import Tick, run_all
 from pipeline.flow.runs import finished, run_digest, run_of
-from pipeline.frames import decode
+from pipeline.frames import watch
 from pipeline.ingest import find_videos, identify
 from pipeline.mine import MinedEpisode, MineOptions, mine
 
@@ -150,7 +150,7 @@ def _mine_one(job: _Job, tick: Tick) -> tuple[MinedEpisode, float]:
     store = FileStore(Path(job.objects))
     mined = mine(
         job.episode,
-        decode(Path(job.episode.path)),
+        watch(Path(job.episode.path), job.options.fps, job.options.shots.small_width),
         _finder(job.cascades, job.options.min_face, job.options.scale_factor),
         job.options,
         lambda png: store.put(png, ".png"),
