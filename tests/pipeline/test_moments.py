@@ -1,12 +1,14 @@
 """Frames by their time."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline import moments
 from pipeline.core.errors import VideoError
-from pipeline.frames import decode
+from pipeline.decoder import Picture
+from pipeline.frames import SELECTED_AT_MOST, decode
 from pipeline.moments import frames_at_times
 from tests.videos import encode, scenes
 
@@ -29,11 +31,14 @@ def test_frames_far_apart_are_reached_without_what_lies_between(
 ) -> None:
     path = encode(tmp_path / "long.mp4", scenes(12, 48, 96, 64), fps=8, after=H264)
     frames = list(decode(path))
-    begun = []
+    begun: list[float | None] = []
     selected = moments._selected
-    monkeypatch.setattr(
-        moments, "_selected", lambda p, wanted, begin: begun.append(begin) or selected(p, wanted, begin)
-    )
+
+    def noted(path: Path, wanted: list[int], begin: float | None) -> Iterator[Picture]:
+        begun.append(begin)
+        return selected(path, wanted, begin)
+
+    monkeypatch.setattr(moments, "_selected", noted)
     wanted = [frames[5].pts, frames[300].pts, frames[301].pts, frames[560].pts]
     assert [frame.pts for frame in frames_at_times(path, wanted)] == wanted
     assert begun == [None, 300 / 8 - 2, 560 / 8 - 2]
@@ -42,7 +47,7 @@ def test_frames_far_apart_are_reached_without_what_lies_between(
 def test_more_times_than_fit_into_one_filter_come_all(tmp_path: Path) -> None:
     path = encode(tmp_path / "many.mp4", scenes(19, 24, 64, 48))
     times = [frame.pts for frame in decode(path)][3:]
-    assert len(times) > moments.SELECTED_AT_MOST
+    assert len(times) > SELECTED_AT_MOST
     assert [frame.pts for frame in frames_at_times(path, times)] == times
 
 
