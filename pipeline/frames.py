@@ -1,34 +1,35 @@
-"""Video files as frames with their exact timestamps, in one decode, through ffmpeg.
+"""Video files as frames with their exact timestamps, in one decode.
 
-One ffmpeg process writes two things: every frame as PPM (a format that tells its own size, so rotation and odd sizes
-need no probing program) and, on a second pipe, a `framecrc` line per frame with the time base and the pts as the
-container has them (`-copyts`, no frame dropped or repeated). Containers' durations and frame counts are only hints.
+`decode` gives every frame whole, `frames_at` some of them, `watch` every frame small and only those whole that are to be
+searched. Containers' durations and frame counts are only hints.
 """
 
-import logging
-import os
-import queue
+import math
 import re
-import shutil
-import subprocess
-import threading
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
-from typing import IO
-
-import numpy as np
+from typing import Any
 
 from pipeline.containers import is_iso_media, missing_bytes
-from pipeline.core.errors import MissingToolError, VideoError
-from pipeline.core.images import MAX_PIXELS, RGB
+from pipeline.core.errors import VideoError
+from pipeline.core.images import RGB
+from pipeline.decoder import Decoder, Output, Picture, ffmpeg_path
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "Frame",
+    "Probe",
+    "WatchedFrame",
+    "check_readable",
+    "decode",
+    "ffmpeg_path",
+    "frames_at",
+    "probe",
+    "read_frames",
+    "watch",
+]
 
-QUEUED_FRAMES = 4
-"""decoded ahead of the reader; bounds memory whatever the episode's length"""
 SELECTED_AT_MOST = 400
 """indices that fit comfortably into one filter expression"""
 DAMAGE = re.compile(
@@ -56,6 +57,26 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedFrame:
+    """A frame as mining sees it: always small, whole only where it is to be searched."""
+
+    index: int
+    """0-based, in decoding order"""
+    pts: int
+    """presentation time in ticks"""
+    duration: int
+    """ticks until the next frame, as the container tells it; 0 when it does not"""
+    time_base: Fraction
+    """seconds per tick"""
+    small: RGB
+    """(h, w, 3) uint8 RGB"""
+    slot: int | None
+    """of the grid of moments to search, counted from the first frame; None where the frame is not to be searched"""
+    image: RGB | None
+    """(H, W, 3) uint8 RGB, upright; None where the frame is not to be searched, or comes before `from_pts`"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """What the first decoded frame and the container tell of a file."""
 
@@ -69,38 +90,6 @@ class Probe:
     """of the first frame"""
     frames_hint: int | None
     """container duration times frame rate; only for progress, it may be wrong"""
-
-
-@cache
-def ffmpeg_path() -> str:
-    """The ffmpeg program: TOONSIFT_FFMPEG, then PATH, then the one inside imageio-ffmpeg.
-
-    Raises:
-        MissingToolError: there is none.
-    """
-    wanted = os.environ.get("TOONSIFT_FFMPEG")
-    if wanted:
-        found = shutil.which(wanted)
-        if not found:
-            raise MissingToolError(f"TOONSIFT_FFMPEG={wanted} is no program that can be run; correct or unset it")
-        return found
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
-    try:
-        import imageio_ffmpeg
-
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError) as error:
-        raise MissingToolError("no ffmpeg found: install ffmpeg, or `pip install imageio-ffmpeg`") from error
-
-
-@cache
-def _demuxer_time_base() -> str:
-    """How this ffmpeg spells "the time base of the file" for -enc_time_base: -1 until 6.0, `demux` since."""
-    said = subprocess.run([ffmpeg_path(), "-version"], capture_output=True, text=True, check=False).stdout
-    version = re.match(r"ffmpeg version n?(\d+)\.(\d+)", said)
-    return "-1" if version and (int(version[1]), int(version[2])) < (6, 1) else "demux"
 
 
 def check_readable(path: Path) -> None:
@@ -124,11 +113,12 @@ def probe(path: Path) -> Probe:
     Raises:
         VideoError: missing, empty, no video in it, or its first frame does not decode.
     """
-    decoder = _Decoder(path, limit=1, loglevel="info")
-    frames = list(decoder.frames())
-    if not frames:
+    check_readable(path)
+    decoder = Decoder(path, [Output(limit=1)], loglevel="info")
+    pictures = list(decoder.pictures())
+    if not pictures:
         raise VideoError(_why_nothing(path, decoder.messages()))
-    first = frames[0]
+    first = pictures[0]
     text = "\n".join(decoder.messages())
     duration = re.search(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", text)
     rate = re.search(r"Video:.*?([\d.]+k?) fps", text)
@@ -146,22 +136,91 @@ def decode(path: Path) -> Iterator[Frame]:
     Raises:
         VideoError: at once when nothing decodes; after the last good frame when the file is damaged from there on.
     """
-    decoder = _Decoder(path)
-    count, last = 0, None
-    for frame in decoder.frames():
-        count, last = count + 1, frame
-        yield frame
-    if last is None:
-        raise VideoError(_why_nothing(path, decoder.messages()))
-    missing = missing_bytes(path)
-    damage = f"cut off, {missing} bytes are missing" if missing else None
-    damage = damage or next((line for line in decoder.messages() if DAMAGE.search(line)), None)
-    if damage or decoder.exit_code:
-        seconds = float(last.pts * last.time_base)
-        raise VideoError(
-            f"{path}: damaged after {count} frames ({seconds:.2f} s): {damage or f'ffmpeg exit {decoder.exit_code}'}; "
-            "what decodes is kept; copy or download the file again for the rest"
-        )
+    check_readable(path)
+    decoder = Decoder(path)
+    last: Frame | None = None
+    for index, picture in enumerate(decoder.pictures()):
+        last = _frame(index, picture)
+        yield last
+    _check_damage(path, decoder, last)
+
+
+def watch(
+    path: Path, fps: float, small_width: int, *, from_pts: int | None = None, threads: int = 1
+) -> Generator[WatchedFrame, None, None]:
+    """Every frame small, and `fps` of them a second whole, in one decode with bounded memory.
+
+    Whole is the first frame at or after each point of a grid of 1/fps seconds that begins with the first frame.
+
+    Args:
+        small_width: pixels; smaller frames stay as they are. ffmpeg scales by area averaging, aspect kept.
+        from_pts: frames before it come small only.
+        threads: that ffmpeg decodes with; one costs the least CPU.
+
+    Raises:
+        VideoError: as `decode`.
+    """
+    check_readable(path)
+    from_pts = -(2**62) if from_pts is None else from_pts
+    decoder = Decoder(
+        path, [Output(filters=_small(small_width), ahead=64), Output(filters=_sampled(fps, from_pts))], threads=threads
+    )
+    grid = SampleGrid(fps)
+    last: WatchedFrame | None = None
+    with decoder:
+        whole: Picture | None = None
+        while (small := decoder.read(0)) is not None:
+            slot = grid.slot(small.pts, small.time_base)
+            chosen = slot is not None and small.pts >= from_pts
+            while chosen and (whole is None or whole.pts < small.pts) and (whole := decoder.read(1)) is not None:
+                continue
+            last = WatchedFrame(
+                index=0 if last is None else last.index + 1,
+                pts=small.pts,
+                duration=small.duration,
+                time_base=small.time_base,
+                small=small.image,
+                slot=slot,
+                image=whole.image if chosen and whole is not None and whole.pts == small.pts else None,
+            )
+            yield last
+    _check_damage(path, decoder, last)
+
+
+class SampleGrid:
+    """Which frames are searched: the first at or after each point of a grid of 1/fps seconds.
+
+    ffmpeg decides the same with the expression of `as_expression`, in the same floating-point operations.
+    """
+
+    SLACK = 1e-6
+    """of a step; times are rounded, and a frame on a point of the grid must not come after it"""
+
+    def __init__(self, fps: float) -> None:
+        self.fps = fps
+        self._start: float | None = None
+        self._last = 0
+
+    def slot(self, pts: int, time_base: Fraction) -> int | None:
+        """The slot of the next frame, shown at `pts`, where it is the first of its slot; else None.
+
+        A clock that runs back by more than a step begins anew from there.
+        """
+        seconds = pts * (time_base.numerator / time_base.denominator)
+        if self._start is None:
+            self._start, self._last = seconds, 0
+            return 0
+        slot = math.floor((seconds - self._start) * self.fps + self.SLACK)
+        if self._last - 1 <= slot <= self._last:
+            return None
+        self._last = slot
+        return slot
+
+    def as_expression(self) -> str:
+        """The same for ffmpeg's `select` filter: variable 0 is the start, 2 the slot."""
+        slot = f"st(1,floor((t-ld(0))*{self.fps!r}+{self.SLACK!r}))"
+        taken = "st(3,eq(n,0)+gt(ld(1),ld(2))+lt(ld(1),ld(2)-1))"
+        return f"if(eq(n,0),st(0,t));{slot};{taken};if(ld(3),st(2,ld(1)));ld(3)"
 
 
 def frames_at(path: Path, indices: Collection[int]) -> Iterator[Frame]:
@@ -181,10 +240,14 @@ def frames_at(path: Path, indices: Collection[int]) -> Iterator[Frame]:
             if frame.index >= wanted[-1]:
                 return
         return
-    decoder = _Decoder(path, select=wanted, limit=len(wanted))
-    for position, frame in enumerate(decoder.frames()):
-        yield replace(frame, index=wanted[position])
-    if decoder.failed_early:
+    check_readable(path)
+    chosen_only = Output(filters=lambda video: video.filter("select", _any_of(wanted)), limit=len(wanted))
+    decoder = Decoder(path, [chosen_only])
+    count = 0
+    for picture in decoder.pictures():
+        yield _frame(wanted[count], picture)
+        count += 1
+    if decoder.exit_code and not count:
         raise VideoError(_why_nothing(path, decoder.messages()))
 
 
@@ -194,101 +257,39 @@ def read_frames(path: Path, indices: Collection[int]) -> Iterator[tuple[int, RGB
         yield frame.index, frame.image
 
 
-class _Decoder:
-    """One ffmpeg process, its two pipes and its messages."""
+def _frame(index: int, picture: Picture) -> Frame:
+    return Frame(
+        index=index, pts=picture.pts, duration=picture.duration, time_base=picture.time_base, image=picture.image
+    )
 
-    def __init__(
-        self, path: Path, *, select: list[int] | None = None, limit: int | None = None, loglevel: str = "error"
-    ) -> None:
-        check_readable(path)
-        self.path, self.select, self.limit, self.loglevel = path, select, limit, loglevel
-        self.exit_code: int | None = None
-        self.decoded = 0
-        self._lines: list[str] = []
 
-    @property
-    def failed_early(self) -> bool:
-        """Whether ffmpeg ended badly without a single frame."""
-        return self.decoded == 0 and bool(self.exit_code)
-
-    def messages(self) -> list[str]:
-        """What ffmpeg said on standard error, oldest first (the first 200 lines)."""
-        return self._lines
-
-    def frames(self) -> Iterator[Frame]:
-        crc_read, crc_write = os.pipe()
-        try:
-            process = subprocess.Popen(
-                self._command(crc_write),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(crc_write,),
-            )
-        except OSError as error:
-            os.close(crc_read)
-            raise MissingToolError(f"{ffmpeg_path()} cannot be started ({error.strerror})") from error
-        finally:
-            os.close(crc_write)
-        assert process.stdout is not None
-        assert process.stderr is not None
-        times: queue.SimpleQueue[tuple[int, int, Fraction] | None] = queue.SimpleQueue()
-        images: queue.Queue[RGB | VideoError | None] = queue.Queue(maxsize=QUEUED_FRAMES)
-        stopped = threading.Event()
-        threads = [
-            threading.Thread(target=_read_times, args=(os.fdopen(crc_read, "r"), times), daemon=True),
-            threading.Thread(target=_read_images, args=(self.path, process.stdout, images, stopped), daemon=True),
-            threading.Thread(target=self._read_messages, args=(process.stderr,), daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            while True:
-                image = images.get()
-                if isinstance(image, VideoError):
-                    raise image
-                time = times.get() if image is not None else None
-                if image is None or time is None:
-                    break
-                pts, duration, time_base = time
-                yield Frame(index=self.decoded, pts=pts, duration=duration, time_base=time_base, image=image)
-                self.decoded += 1
-        finally:
-            stopped.set()
-            if process.poll() is None and not threads[1].is_alive() and images.empty():
-                process.wait(timeout=30)
-            process.kill() if process.poll() is None else None
-            with process.stdout:
-                _drain(images, threads[1])
-            self.exit_code = process.wait()
-            for thread in threads:
-                thread.join(timeout=10)
-            process.stderr.close()
-
-    def _command(self, crc_fd: int) -> list[str]:
-        import ffmpeg
-
-        source = ffmpeg.input(
-            f"file:{self.path.absolute()}", copyts=None, protocol_whitelist="file,pipe", analyzeduration="20M"
+def _check_damage(path: Path, decoder: Decoder, last: Frame | WatchedFrame | None) -> None:
+    """Raises VideoError where nothing was decoded, or ffmpeg says that the rest is damaged."""
+    if last is None:
+        raise VideoError(_why_nothing(path, decoder.messages()))
+    missing = missing_bytes(path)
+    damage = f"cut off, {missing} bytes are missing" if missing else None
+    damage = damage or next((line for line in decoder.messages() if DAMAGE.search(line)), None)
+    if damage or decoder.exit_code:
+        seconds = float(last.pts * last.time_base)
+        raise VideoError(
+            f"{path}: damaged after {last.index + 1} frames ({seconds:.2f} s): "
+            f"{damage or f'ffmpeg exit {decoder.exit_code}'}; "
+            "what decodes is kept; copy or download the file again for the rest"
         )
-        video = source["V:0"]
-        if self.select is not None:
-            video = video.filter("select", _any_of(self.select))
-        branches = video.filter_multi_output("split", 2)
-        common = {"fps_mode": "passthrough"} | ({"frames:v": self.limit} if self.limit else {})
-        pictures = branches[0].filter("format", "rgb24")
-        pictures = pictures.output("pipe:1", format="image2pipe", vcodec="ppm", **common)
-        times = branches[1].filter("scale", 16, 16, flags="neighbor").filter("format", "gray")
-        times = times.output(
-            f"pipe:{crc_fd}", format="framecrc", enc_time_base=_demuxer_time_base(), flush_packets=1, **common
-        )
-        both = ffmpeg.merge_outputs(pictures, times).global_args("-nostdin", "-hide_banner", "-loglevel", self.loglevel)
-        return [str(word) for word in both.compile(cmd=ffmpeg_path())]
 
-    def _read_messages(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            if len(self._lines) < 200:
-                self._lines.append(line.decode(errors="replace").rstrip())
+
+def _small(width: int) -> Callable[[Any], Any]:
+    """A filter that scales to `width`, never up."""
+    height = f"if(lte(iw,{width}),ih,max(8,round(ih*{width}/iw)))"
+    return lambda video: video.filter("scale", f"min({width},iw)", height, flags="area")
+
+
+def _sampled(fps: float, from_pts: int) -> Callable[[Any], Any]:
+    """A filter that passes the frames of the grid, `from_pts` and later."""
+    return lambda video: video.filter("select", SampleGrid(fps).as_expression()).filter(
+        "select", f"gte(pts,{from_pts})"
+    )
 
 
 def _any_of(indices: list[int]) -> str:
@@ -297,58 +298,6 @@ def _any_of(indices: list[int]) -> str:
         return f"eq(n,{indices[0]})"
     half = len(indices) // 2
     return f"({_any_of(indices[:half])}+{_any_of(indices[half:])})"
-
-
-def _read_times(stream: IO[str], times: "queue.SimpleQueue[tuple[int, int, Fraction] | None]") -> None:
-    time_base = Fraction(1, 1)
-    with stream:
-        for line in stream:
-            if line.startswith("#tb 0:"):
-                time_base = Fraction(line.removeprefix("#tb 0:").strip())
-            elif not line.startswith("#"):
-                fields = line.split(",")
-                times.put((int(fields[2]), int(fields[3]), time_base))
-    times.put(None)
-
-
-def _read_images(
-    path: Path, stream: IO[bytes], images: "queue.Queue[RGB | VideoError | None]", stopped: threading.Event
-) -> None:
-    """Reads PPM pictures (`P6 width height 255`, then the pixels) until the stream ends."""
-    try:
-        while not stopped.is_set():
-            header = _ppm_header(stream)
-            if header is None:
-                break
-            width, height = header
-            if width * height > MAX_PIXELS:
-                images.put(VideoError(f"{path}: {width}x{height} is more than {MAX_PIXELS:,} pixels a frame"))
-                return
-            pixels = stream.read(width * height * 3)
-            if len(pixels) < width * height * 3:
-                break
-            images.put(np.frombuffer(pixels, dtype=np.uint8).reshape(height, width, 3))
-    except (OSError, ValueError) as error:  # the pipe was closed under us: the reader stopped early
-        log.debug("%s: reading ended: %s", path, error)
-    images.put(None)
-
-
-def _ppm_header(stream: IO[bytes]) -> tuple[int, int] | None:
-    magic = stream.readline()
-    if magic.strip() != b"P6":
-        return None
-    width, height = (int(word) for word in stream.readline().split())
-    stream.readline()
-    return width, height
-
-
-def _drain(images: "queue.Queue[RGB | VideoError | None]", thread: threading.Thread) -> None:
-    """Empties the queue until its writer has ended, so that the writer never waits for ever."""
-    while thread.is_alive():
-        try:
-            images.get(timeout=0.05)
-        except queue.Empty:
-            continue
 
 
 def _why_nothing(path: Path, messages: list[str]) -> str:

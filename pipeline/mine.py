@@ -1,21 +1,23 @@
 """The one pass over an episode: every frame is decoded once and feeds cuts, holds, faces, tracks and crops.
 
-Nothing is written here but through `store`; what comes back streams shot by shot, so memory stays bounded by the
-longest shot.
+Nothing is written here but through `store`; what comes back streams shot by shot.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Protocol
 
 from pipeline.core.errors import UsageError, VideoError
 from pipeline.core.images import RGB, encode_png
-from pipeline.core.records import Box, Crop, Detection, Episode, Hold, Shot, Track
+from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, Track
 from pipeline.crops import Candidate, CropOptions, candidate, choose
-from pipeline.frames import Frame
-from pipeline.shots import CutFinder, HoldFinder, ShotOptions, shrink
+from pipeline.frames import WatchedFrame
+from pipeline.searches import FaceFinder, FaceSearch, SearchOptions, slack_seconds
+from pipeline.shots import CutFinder, HoldFinder, ShotOptions
 from pipeline.tracks import Face, TrackOptions, link
+
+MOST_PICTURED = 512
+"""searched frames of a shot whose faces' pictures are held in memory"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class MineOptions:
     """pixels; smaller faces are not looked for"""
     scale_factor: float = 1.1
     """between two sizes that are searched"""
+    search: SearchOptions = field(default_factory=SearchOptions)
+    """where and how often faces are searched"""
     shots: ShotOptions = field(default_factory=ShotOptions)
     """how cuts and holds are found"""
     tracks: TrackOptions = field(default_factory=TrackOptions)
@@ -42,14 +46,6 @@ class MineOptions:
             raise UsageError(f"--min-face must be 8 to 10000 pixels, got {self.min_face}")
         if not 1.01 <= self.scale_factor <= 2:
             raise UsageError(f"scale_factor must be 1.01 to 2, got {self.scale_factor:g}")
-
-
-class FaceFinder(Protocol):
-    """Finds the faces on one picture (cascades.detect.Detector is one)."""
-
-    def find(self, image_HW3: RGB) -> list[tuple[Box, str, str, float]]:
-        """Box, character, digest of the cascade, and score of each face."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,171 +66,150 @@ class MinedShot:
     """frames searched for faces"""
 
 
-@dataclass(slots=True)
-class MinedEpisode:
-    """What the pass over one episode gave."""
-
-    episode: Episode
-    """with its real frame count and end"""
-    shots: list[MinedShot]
-    """in time order"""
-    damage: str = ""
-    """why decoding ended early; empty for a sound file"""
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """What was made, by kind."""
-        return {
-            "frames": self.episode.frames,
-            "sampled": sum(s.sampled for s in self.shots),
-            "shots": len(self.shots),
-            "holds": sum(len(s.holds) for s in self.shots),
-            "detections": sum(len(s.detections) for s in self.shots),
-            "tracks": sum(len(s.tracks) for s in self.shots),
-            "crops": sum(len(s.crops) for s in self.shots),
-        }
-
-
-def mine(
-    episode: Episode,
-    frames: Iterator[Frame],
-    finder: FaceFinder,
-    options: MineOptions,
-    store: Callable[[bytes], str],
-    on_frame: Callable[[], None] = lambda: None,
-) -> MinedEpisode:
-    """Mines one episode in one pass.
-
-    Args:
-        episode: from `ingest.identify`; its id prefixes every id made here.
-        frames: from `frames.decode`; a VideoError it raises after some frames ends the pass, and what was seen is kept.
-        store: takes the PNG bytes of a crop, returns their SHA-256.
-        on_frame: called after every frame.
-
-    Raises:
-        VideoError: not one frame decodes.
-    """
-    pass_ = _Pass(episode, finder, options, store)
-    damage = ""
-    try:
-        for frame in frames:
-            pass_.push(frame)
-            on_frame()
-    except VideoError as error:
-        if not pass_.times:
-            raise
-        damage = str(error)
-    return pass_.finish(damage)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Sample:
     """A frame that was searched: its faces, each with its cut-out picture."""
 
     index: int
+    slot: int
     pts: int
     faces: list[tuple[Detection, Candidate | None]]
 
+    def without_pictures(self) -> "_Sample":
+        return replace(self, faces=[(detection, None) for detection, _ in self.faces])
 
-class _Pass:
+
+class Mining:
+    """One pass over an episode: hands out its shots as they close, and afterwards what the whole episode is.
+
+    Memory is bounded by the longest shot.
+    """
+
     def __init__(
-        self, episode: Episode, finder: FaceFinder, options: MineOptions, store: Callable[[bytes], str]
+        self,
+        episode: Episode,
+        finder: FaceFinder,
+        options: MineOptions,
+        store: Callable[[bytes], str],
+        resume_from_pts: int | None = None,
     ) -> None:
-        self.episode, self.finder, self.options, self.store = episode, finder, options, store
-        self.cuts, self.holds = CutFinder(options.shots), HoldFinder(options.shots)
-        self.times: list[int] = []
-        self.drawings: list[int] = []
-        self.samples: list[_Sample] = []
-        self.shots: list[MinedShot] = []
-        self.shot_start = 0
-        self.next_sample: Fraction | None = None
-        self.end_pts = episode.start_pts
+        """Args:
+        episode: from `ingest.identify`; its id prefixes every id made here.
+        store: takes the PNG bytes of a crop, returns their SHA-256.
+        resume_from_pts: end of the last shot that is known already; only later shots are handed out, the same ones
+            that an uninterrupted pass gives. Frames before `search_from_pts(...)` need no whole picture then.
+        """
+        self.options, self.store, self.resume_from_pts = options, store, resume_from_pts
+        self.damage = ""
+        """why decoding ended early; empty for a sound file, and until the pass has ended"""
+        self._identified = episode
+        self._cuts, self._holds = CutFinder(options.shots), HoldFinder(options.shots)
+        self._search = FaceSearch(finder, options.search, options.min_face)
+        self._times: list[int] = []
+        self._drawings: list[int] = []
+        self._samples: list[_Sample] = []
+        self._shot_start, self._stride = 0, 1
+        self._end_pts = episode.start_pts
 
-    def push(self, frame: Frame) -> None:
-        index = len(self.times)
-        pts = frame.pts if not self.times else max(frame.pts, self.times[-1] + 1)  # a broken clock never runs back
-        self.times.append(pts)
-        self.end_pts = pts + max(frame.duration, 1)
-        small = shrink(frame.image, self.options.shots.small_width)
-        new_drawing = self.holds.push(small)
-        if new_drawing:
-            self.drawings.append(index)
-        cuts = self.cuts.push(small, new_drawing)
-        if self._is_sample(pts):
-            self.samples.append(self._search(frame, index, pts))
-        for cut in cuts:
-            self._close_shot(cut)
-
-    def finish(self, damage: str) -> MinedEpisode:
-        for cut in self.cuts.finish():
-            self._close_shot(cut)
-        self._close_shot(len(self.times))
-        episode = Episode(
-            id=self.episode.id, name=self.episode.name, path=self.episode.path, sha256=self.episode.sha256,
-            size_bytes=self.episode.size_bytes, width=self.episode.width, height=self.episode.height,
-            time_base=self.episode.time_base, frames=len(self.times), start_pts=self.times[0], end_pts=self.end_pts,
+    @property
+    def episode(self) -> Episode:
+        """With its real frame count and end as far as the pass has come."""
+        return replace(
+            self._identified, frames=len(self._times), start_pts=self._times[0] if self._times else self._end_pts,
+            end_pts=self._end_pts,
         )  # fmt: skip
-        return MinedEpisode(episode, self.shots, damage)
 
-    def _is_sample(self, pts: int) -> bool:
-        """Whether the frame is the first at or after the next point of a grid of 1/fps seconds."""
-        now = pts * self.episode.time_base
-        if self.next_sample is None:
-            self.next_sample = now
-        if now < self.next_sample:
-            return False
-        step = 1 / Fraction(self.options.fps).limit_denominator(1000)
-        self.next_sample += step * ((now - self.next_sample) // step + 1)
-        return True
+    def shots(self, frames: Iterator[WatchedFrame], on_frame: Callable[[], None] = lambda: None) -> Iterator[MinedShot]:
+        """Each shot as soon as it is known to have ended, in time order.
 
-    def _search(self, frame: Frame, index: int, pts: int) -> _Sample:
+        Args:
+            frames: from `frames.watch`; a VideoError it raises after some frames ends the pass, and what was seen is kept.
+            on_frame: called after every frame.
+
+        Raises:
+            VideoError: not one frame decodes.
+        """
+        try:
+            for frame in frames:
+                yield from self._push(frame)
+                on_frame()
+        except VideoError as error:
+            if not self._times:
+                raise
+            self.damage = str(error)
+        for end in [*self._cuts.finish(), len(self._times)]:
+            yield from self._close_shot(end)
+
+    def _push(self, frame: WatchedFrame) -> Iterator[MinedShot]:
+        index = len(self._times)
+        pts = frame.pts if not self._times else max(frame.pts, self._times[-1] + 1)  # a broken clock never runs back
+        self._times.append(pts)
+        self._end_pts = pts + max(frame.duration, 1)
+        new_drawing = self._holds.push(frame.small)
+        if new_drawing:
+            self._drawings.append(index)
+        cuts = self._cuts.push(frame.small, new_drawing)
+        if frame.image is not None:
+            self._samples.append(self._sample(frame, frame.image, index, pts))
+            self._thin()
+        for cut in cuts:
+            yield from self._close_shot(cut)
+
+    def _sample(self, frame: WatchedFrame, image: RGB, index: int, pts: int) -> "_Sample":
         faces = []
-        for box, character, cascade, score in self.finder.find(frame.image):
+        for face in self._search.search(frame):
+            box = face.box
             place = f"{box.left}.{box.top}.{box.right}.{box.bottom}"
             detection = Detection(
-                id=f"{self.episode.id}.d{pts}.{cascade[:6]}.{place}", episode=self.episode.id, shot="", pts=pts, box=box,
-                character=character, cascade=cascade, score=score,
+                id=f"{self._identified.id}.d{pts}.{face.cascade[:6]}.{place}", episode=self._identified.id, shot="",
+                pts=pts, box=box, character=face.character, cascade=face.cascade, score=face.score,
             )  # fmt: skip
-            faces.append((detection, candidate(frame.image, box, self.options.crops)))
-        return _Sample(index, pts, faces)
+            faces.append((detection, candidate(image, box, self.options.crops)))
+        return _Sample(index=index, slot=frame.slot or 0, pts=pts, faces=faces)
 
-    def _close_shot(self, end: int) -> None:
-        """Makes the records of the shot that ends before frame `end`, and lets its pictures go."""
-        if end <= self.shot_start:
+    def _thin(self) -> None:
+        """Lets go of every second picture of a shot that never ends, again and again; its detections stay."""
+        if len(self._samples) <= MOST_PICTURED * self._stride:
             return
-        start_pts = self.times[self.shot_start]
-        end_pts = self.times[end] if end < len(self.times) else self.end_pts
-        shot = Shot(
-            id=f"{self.episode.id}.s{start_pts}", episode=self.episode.id, start_pts=start_pts, end_pts=end_pts,
-            frames=end - self.shot_start,
-        )  # fmt: skip
-        samples = [s for s in self.samples if s.index < end]
-        self.samples = [s for s in self.samples if s.index >= end]
+        self._stride *= 2
+        self._samples = [s if s.slot % self._stride == 0 else s.without_pictures() for s in self._samples]
+
+    def _close_shot(self, end: int) -> Iterator[MinedShot]:
+        """The shot that ends before frame `end`; its pictures are let go."""
+        if end <= self._shot_start:
+            return
+        begin, self._shot_start, self._stride = self._shot_start, end, 1
+        samples = [s for s in self._samples if s.index < end]
+        self._samples = [s for s in self._samples if s.index >= end]
+        inside = [i for i in self._drawings if begin < i < end]
+        self._drawings = [i for i in self._drawings if i >= end]
+        if self.resume_from_pts is None or self._times[begin] >= self.resume_from_pts:
+            yield self._shot(begin, end, samples, [begin, *inside, end])
+
+    def _shot(self, begin: int, end: int, samples: "list[_Sample]", drawings: list[int]) -> MinedShot:
+        start_pts = self._times[begin]
+        end_pts = self._times[end] if end < len(self._times) else self._end_pts
+        id_ = self._identified.id
+        shot = Shot(id=f"{id_}.s{start_pts}", episode=id_, start_pts=start_pts, end_pts=end_pts, frames=end - begin)
         pictures = {d.id: picture for sample in samples for d, picture in sample.faces}
-        found = [_with(d, shot=shot.id) for sample in samples for d, _ in sample.faces]
+        found = [replace(d, shot=shot.id) for sample in samples for d, _ in sample.faces]
         linked = link(found, [s.pts for s in samples], self.options.tracks)
         track_of = {d.id: track.id for track, faces in linked for face in faces for d in face.all}
-        self.shots.append(
-            MinedShot(
-                shot=shot,
-                holds=self._holds(shot, end, end_pts),
-                detections=[_with(d, track=track_of.get(d.id, "")) for d in found],
-                tracks=[track for track, _ in linked],
-                crops=[crop for track, faces in linked for crop in self._crops(track, faces, pictures)],
-                sampled=len(samples),
-            )
+        return MinedShot(
+            shot=shot,
+            holds=self._holds_of(shot, drawings),
+            detections=[replace(d, track=track_of.get(d.id, "")) for d in found],
+            tracks=[track for track, _ in linked],
+            crops=[crop for track, faces in linked for crop in self._crops(track, faces, pictures)],
+            sampled=len(samples),
         )
-        self.shot_start = end
 
-    def _holds(self, shot: Shot, end: int, end_pts: int) -> list[Hold]:
-        """The drawings of a shot; a cut always begins a new one."""
-        inside = [i for i in self.drawings if self.shot_start < i < end]
-        self.drawings = [i for i in self.drawings if i >= end]
-        starts = [self.shot_start, *inside, end]
-        times = [self.times[i] for i in starts[:-1]] + [end_pts]
+    def _holds_of(self, shot: Shot, starts: list[int]) -> list[Hold]:
+        """The drawings of a shot, whose first frames are `starts` but for the last, its end; a cut begins a new one."""
+        times = [self._times[i] for i in starts[:-1]] + [shot.end_pts]
         return [
             Hold(
-                id=f"{self.episode.id}.h{times[n]}", episode=self.episode.id, shot=shot.id, start_pts=times[n],
+                id=f"{shot.episode}.h{times[n]}", episode=shot.episode, shot=shot.id, start_pts=times[n],
                 end_pts=times[n + 1], frames=starts[n + 1] - starts[n],
             )
             for n in range(len(starts) - 1)
@@ -257,8 +232,49 @@ class _Pass:
         return crops
 
 
-def _with(d: Detection, *, shot: str | None = None, track: str | None = None) -> Detection:
-    return Detection(
-        id=d.id, episode=d.episode, shot=d.shot if shot is None else shot, pts=d.pts, box=d.box, character=d.character,
-        cascade=d.cascade, score=d.score, track=d.track if track is None else track,
-    )  # fmt: skip
+def search_from_pts(resume_from_pts: int, time_base: Fraction, options: MineOptions) -> int:
+    """From where on a pass that is resumed needs whole frames, in ticks."""
+    return resume_from_pts - int(slack_seconds(options.search, options.fps) / time_base) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinedEpisode:
+    """What the pass over one episode gave."""
+
+    episode: Episode
+    """with its real frame count and end"""
+    shots: list[MinedShot]
+    """in time order"""
+    damage: str
+    """why decoding ended early; empty for a sound file"""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was made, by kind."""
+        return {
+            "frames": self.episode.frames,
+            "sampled": sum(s.sampled for s in self.shots),
+            "shots": len(self.shots),
+            "holds": sum(len(s.holds) for s in self.shots),
+            "detections": sum(len(s.detections) for s in self.shots),
+            "tracks": sum(len(s.tracks) for s in self.shots),
+            "crops": sum(len(s.crops) for s in self.shots),
+        }
+
+
+def mine(
+    episode: Episode,
+    frames: Iterator[WatchedFrame],
+    finder: FaceFinder,
+    options: MineOptions,
+    store: Callable[[bytes], str],
+    on_frame: Callable[[], None] = lambda: None,
+) -> MinedEpisode:
+    """The whole of `Mining` at once.
+
+    Raises:
+        VideoError: not one frame decodes.
+    """
+    mining = Mining(episode, finder, options, store)
+    shots = list(mining.shots(frames, on_frame))
+    return MinedEpisode(episode=mining.episode, shots=shots, damage=mining.damage)

@@ -34,7 +34,7 @@ class ShotOptions:
     """of DETECTORS, their cuts united"""
     min_shot_frames: int = 10
     """a cut closer to the one before is passed over"""
-    small_width: int = 256
+    small_width: int = 160
     """pixels; the picture that cuts and holds are judged on"""
     hold_tolerance: float = 4.0
     """grey levels; largest mean difference of a 1/16 block that still is the same drawing"""
@@ -47,14 +47,6 @@ class ShotOptions:
             )
         if self.min_shot_frames < 1 or self.small_width < 32 or self.hold_tolerance < 0:
             raise UsageError("min_shot_frames must be >= 1, small_width >= 32 and hold_tolerance >= 0")
-
-
-def shrink(image_HW3: RGB, width: int) -> RGB:
-    """The picture at `width` pixels (never enlarged), aspect kept, area-averaged."""
-    if image_HW3.shape[1] <= width:
-        return image_HW3
-    height = max(8, round(image_HW3.shape[0] * width / image_HW3.shape[1]))
-    return np.asarray(cv2.resize(image_HW3, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 class CutFinder:

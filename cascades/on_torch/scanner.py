@@ -11,7 +11,8 @@ from cascades.model import CascadeModel
 from cascades.on_torch.judge import TorchJudge, torch_device
 from cascades.scan.machine import Passed
 from cascades.scan.pyramid import Level, levels_of
-from cascades.scan.search import Found, Hits, ScanOptions, hits_of
+from cascades.scan.regions import Region
+from cascades.scan.search import Found, Hits, ScanOptions, hits_of, hits_within
 from pipeline.core.images import Luma
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ class TorchScanner:
                 for i, hits in zip(numbers, self._search(number, judge, batch, option), strict=True):
                     results[i].append(hits)
         return results
+
+    def scan_regions(
+        self, image_HW: Luma, regions: Sequence[Sequence[Region]], options: Sequence[ScanOptions] | ScanOptions
+    ) -> list[Hits]:
+        """What each cascade finds in its regions; here the whole image is searched for it."""
+        windows = [(judge.flat.width, judge.flat.height) for judge in self.judges]
+        return [hits_within(*of) for of in zip(self.scan(image_HW, options), regions, windows, strict=True)]
 
     def _search(
         self, number: int, judge: TorchJudge, images_BHW: NDArray[np.uint8], options: ScanOptions

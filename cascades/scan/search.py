@@ -5,7 +5,7 @@ depend on what runs beside it, so results are the same on any number of threads.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,12 @@ from cascades.compiled import in_slices
 from cascades.model import CascadeModel
 from cascades.scan.machine import Machine, Passed
 from cascades.scan.pyramid import Integrals, Level, integrate, levels_of
+from cascades.scan.regions import Region, Span, on_image, span_of
+from cascades.scan.shrink import shrink
 from pipeline.core.images import Luma
+
+RUN_UP = 16
+"""windows left of a region that are looked at, for which ones OpenCV steps over"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,72 @@ class Scanner:
             [hits_of(found, image.shape) for found in of_image] for image, of_image in zip(images, results, strict=True)
         ]
 
+    def scan_regions(
+        self,
+        image_HW: Luma,
+        regions: Sequence[Sequence[Region]],
+        options: Sequence[ScanOptions] | ScanOptions = ScanOptions(),
+    ) -> list[Hits]:
+        """What each cascade finds in its regions alone, which costs what their area costs, overlaps twice.
+
+        These are the windows that `scan` finds there, on the same pixels, but for the few that OpenCV steps over only
+        because of windows more than `RUN_UP` columns left of the region.
+        """
+        each = [options] * len(self.machines) if isinstance(options, ScanOptions) else list(options)
+        size, results = (image_HW.shape[1], image_HW.shape[0]), []
+        for i, (machine, wanted, option) in enumerate(zip(self.machines, regions, each, strict=True)):
+            window = (machine.flat.width, machine.flat.height)
+            bounds = (option.scale_factor, option.smallest, option.largest, option.closest)
+            spans = [(lv, span_of(r, lv, window)) for lv in levels_of(size, window, *bounds) for r in wanted]
+            found = [_search_span(i, machine, image_HW, level, span) for level, span in spans if span is not None]
+            results.append(hits_of(_once_each(found), image_HW.shape))
+        return results
+
+
+def _search_span(number: int, machine: Machine, image_HW: Luma, level: Level, span: Span) -> "Found":
+    """One cascade on a part of a level."""
+    window = (machine.flat.width, machine.flat.height)
+    first = max(span.column - RUN_UP, 0)
+    columns = first * level.step, (span.end_column - 1) * level.step + window[0]
+    rows = span.row * level.step, (span.end_row - 1) * level.step + window[1]
+    pixels = shrink(image_HW, (level.width, level.height), columns, rows)
+    integrals = integrate(pixels, level.step, machine.flat.is_tilted, machine.model.kind == "HAAR")
+    part = replace(
+        level,
+        columns=span.end_column - first,
+        rows=span.end_row - span.row,
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+    )
+    found = _search(number, machine, part, integrals, {})
+    passed = found.passed
+    kept = passed.columns >= span.column - first
+    moved = Passed(
+        passed.columns[kept] + first,
+        passed.rows[kept] + span.row,
+        passed.stages[kept],
+        passed.lasts[kept],
+        passed.totals[kept],
+    )
+    return Found(number, window, level, moved, found.trees)
+
+
+def _once_each(found: "list[Found]") -> "list[Found]":
+    """What several regions of a level found, by row and column, windows in more than one of them once."""
+    by_level: dict[int, list[Found]] = {}
+    for f in found:
+        by_level.setdefault(f.level.number, []).append(f)
+    results = []
+    for of_level in by_level.values():
+        first, parts = of_level[0], [f.passed for f in of_level]
+        rows, columns = (np.concatenate([getattr(p, name) for p in parts]) for name in ("rows", "columns"))
+        kept = np.unique(rows * first.level.columns + columns, return_index=True)[1]
+        others = [np.concatenate([getattr(p, name) for p in parts])[kept] for name in ("stages", "lasts", "totals")]
+        results.append(
+            replace(first, passed=Passed(columns[kept], rows[kept], *others), trees=sum(f.trees for f in of_level))
+        )
+    return results
+
 
 @dataclass(frozen=True, slots=True)
 class _Task:
@@ -137,18 +208,9 @@ def _run(task: _Task, machines: list[Machine]) -> list[Found]:
     used = [machines[i] for i, _ in task.levels]
     tilted, haar = any(m.flat.is_tilted for m in used), any(m.model.kind == "HAAR" for m in used)
     first = task.levels[0][1]
-    integrals = integrate(_shrunk(task.image, first.width, first.height), first.step, tilted, haar)
+    integrals = integrate(shrink(task.image, (first.width, first.height)), first.step, tilted, haar)
     norms: dict[tuple[int, int], NDArray[np.float32]] = {}
     return [_search(i, machines[i], level, integrals, norms) for i, level in task.levels]
-
-
-def _shrunk(image_HW: Luma, width: int, height: int) -> Luma:
-    """An image in another size, pixel for pixel as OpenCV's cascades shrink it."""
-    if image_HW.shape == (height, width):
-        return image_HW
-    import cv2
-
-    return np.asarray(cv2.resize(image_HW, (width, height), interpolation=cv2.INTER_LINEAR_EXACT), dtype=np.uint8)
 
 
 def _search(
@@ -176,11 +238,8 @@ def hits_of(found: list[Found], shape: tuple[int, ...]) -> Hits:
     found = sorted(found, key=lambda f: f.level.number)
     boxes, scales = [np.zeros((0, 4), dtype=np.int64)], [np.zeros(0)]
     for f in found:
-        scale, step = np.float32(f.level.scale), f.level.step
-        lefts, tops = (
-            np.rint((places * step).astype(np.float32) * scale).astype(np.int64)
-            for places in (f.passed.columns, f.passed.rows)
-        )
+        scale = np.float32(f.level.scale)
+        lefts, tops = on_image(f.passed.columns, f.level), on_image(f.passed.rows, f.level)
         width, height = (int(np.rint(np.float32(side) * scale)) for side in f.window)
         sides = np.minimum(width, shape[1] - lefts), np.minimum(height, shape[0] - tops)
         boxes.append(np.stack([lefts, tops, *sides], axis=1))
@@ -193,4 +252,24 @@ def hits_of(found: list[Found], shape: tuple[int, ...]) -> Hits:
         totals=np.concatenate([np.zeros(0), *(f.passed.totals for f in found)]),
         windows=sum(f.level.columns * f.level.rows for f in found),
         trees=sum(f.trees for f in found),
+    )
+
+
+def hits_within(hits: Hits, regions: Sequence[Region], window: tuple[int, int]) -> Hits:
+    """Those of a whole search that regions want, for who cannot search parts."""
+    kept = np.zeros(len(hits.boxes), dtype=np.bool_)
+    lefts, tops = hits.boxes[:, 0], hits.boxes[:, 1]
+    widths, heights = (np.rint(side * hits.scales) for side in window)
+    for r in regions:
+        most = tuple(np.inf if 0 in r.largest else side for side in r.largest)
+        inside = (widths >= r.smallest[0]) & (heights >= r.smallest[1]) & (widths <= most[0]) & (heights <= most[1])
+        inside &= (lefts + r.inner[0] * widths >= r.left) & (lefts + r.inner[2] * widths <= r.right)
+        kept |= inside & (tops + r.inner[1] * heights >= r.top) & (tops + r.inner[3] * heights <= r.bottom)
+    return replace(
+        hits,
+        boxes=hits.boxes[kept],
+        scales=hits.scales[kept],
+        stages=hits.stages[kept],
+        lasts=hits.lasts[kept],
+        totals=hits.totals[kept],
     )

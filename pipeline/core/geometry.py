@@ -36,6 +36,11 @@ def clip(box: Box, width: int, height: int) -> Box | None:
     return Box(left=left, top=top, right=right, bottom=bottom)
 
 
+def overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes share a pixel."""
+    return a.left < b.right and b.left < a.right and a.top < b.bottom and b.top < a.bottom
+
+
 def grow(box: Box, margin_fraction: float) -> Box:
     """`box` with `margin_fraction` of its width (height) added on each side; not clipped."""
     dx, dy = round(box.width * margin_fraction), round(box.height * margin_fraction)

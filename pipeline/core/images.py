@@ -67,7 +67,7 @@ def luma_of(image_HW3: RGB) -> Luma:
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """PNG bytes of an RGB (H, W, 3) or luma (H, W) image; lossless, no metadata, the same bytes for the same pixels."""
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, format="PNG", compress_level=6)
+    Image.fromarray(image).save(stream, format="PNG", compress_level=3)
     return stream.getvalue()
 
 

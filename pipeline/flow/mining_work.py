@@ -1,7 +1,7 @@
 """What a worker does with one episode, wherever it runs: mine it, store the pictures, hand in shot by shot."""
 
+import contextlib
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,9 +11,9 @@ from pipeline.core.errors import VideoError
 from pipeline.core.records import Episode
 from pipeline.engine import Send
 from pipeline.engines.exchange import Place
-from pipeline.frames import decode
+from pipeline.frames import watch
 from pipeline.ingest import Stamp
-from pipeline.mine import MinedEpisode, MinedShot, MineOptions, mine
+from pipeline.mine import MineOptions, Mining, search_from_pts
 
 FRAMES_A_TICK = 24
 """how many frames are told at once"""
@@ -55,36 +55,30 @@ def mine_episode(job: MiningJob, send: Send) -> MinedEnd:
     Raises:
         VideoError: not one frame decodes, or the file changed meanwhile.
     """
-    began = time.monotonic()
     with job.place.video(Path(job.episode.path), job.episode.sha256) as path:
-        total = _mine(job, path, send)
+        end = _mine(job, path, send)
     if job.place.is_local and Stamp.of(Path(job.episode.path)) != job.stamp:
         raise VideoError(
             f"{job.episode.path}: it changed while it was mined (still being written?); mine it again when it is whole"
         )
-    return MinedEnd(total.episode, total.damage, time.monotonic() - began)
+    return end
 
 
-def _mine(job: MiningJob, path: Path, send: Send) -> MinedEpisode:
+def _mine(job: MiningJob, path: Path, send: Send) -> MinedEnd:
+    began, options = time.monotonic(), job.options
+    mining = Mining(
+        job.episode, _finder(job.cascades, options.min_face, options.scale_factor), options, job.place.put,
+        job.resume_from_pts,
+    )  # fmt: skip
+    from_pts = None
+    if job.resume_from_pts is not None:
+        from_pts = search_from_pts(job.resume_from_pts, job.episode.time_base, options)
     ticks = _Ticks(send)
-    finder = _finder(job.cascades, job.options.min_face, job.options.scale_factor)
-    shots = mine(
-        job.episode, decode(path), finder, job.options, job.place.put, ticks.one, resume_from_pts=job.resume_from_pts
-    )
-    total = _handed_in(shots, send)
+    with contextlib.closing(watch(path, options.fps, options.shots.small_width, from_pts=from_pts)) as frames:
+        for shot in mining.shots(frames, ticks.one):
+            send(shot)
     ticks.rest()
-    return total
-
-
-def _handed_in(shots: "Iterator[MinedShot]", send: Send) -> MinedEpisode:
-    while True:
-        try:
-            shot = next(shots)
-        except StopIteration as end:
-            total = end.value
-            assert isinstance(total, MinedEpisode)
-            return total
-        send(shot)
+    return MinedEnd(mining.episode, mining.damage, time.monotonic() - began)
 
 
 class _Ticks:

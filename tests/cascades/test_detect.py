@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from cascades.apply import WindowJudge
-from cascades.detect import WEAKEST, DetectOptions, Detector, LoadedCascade, RawWindows, group_windows, suppress
+from cascades.detect import (
+    WEAKEST,
+    DetectOptions,
+    Detector,
+    LoadedCascade,
+    RawWindows,
+    Region,
+    group_windows,
+    suppress,
+)
 from cascades.fit import Fitted
 from cascades.learning.negatives import shrink
 from cascades.model import CascadeModel, FeatureType
@@ -14,6 +23,7 @@ from cascades.scoring.evaluate import evaluate_detector
 from cascades.truth.reading import read_truth
 from cascades.xml import write_xml
 from pipeline.core.errors import CascadeError, UsageError
+from pipeline.core.records import Box
 from tests.cascades.drawing import as_rgb, clutter, draw_face, random_model, write_scenes
 from tests.cascades.random_models import random_cascade, random_windows
 
@@ -215,3 +225,21 @@ def test_options_that_make_no_sense_are_refused() -> None:
         DetectOptions(min_neighbors=0)
     with pytest.raises(UsageError, match="grouping must be score or opencv, got ''"):
         DetectOptions(grouping="")  # type: ignore[arg-type]
+
+
+def test_a_region_with_room_around_a_face_gives_the_same_face_and_no_other(ann: Fitted) -> None:
+    random = np.random.default_rng(16)
+    image = clutter(random, 260, 140)
+    draw_face(image, 30, 40, 60, random)
+    draw_face(image, 160, 30, 60, random)
+    detector = Detector([loaded(ann.model)])
+    whole = detector.find(as_rgb(image))
+    right = max(whole, key=lambda found: found[0].left)
+    region = Region(box=Box(left=135, top=5, right=250, bottom=130), min_face_px=40, max_face_px=90)
+    there = detector.find(as_rgb(image), [region])
+    assert [(box, score) for box, *_, score in there] == [(right[0], pytest.approx(right[3], rel=0.25))]
+    assert detector.find(as_rgb(image), [region, region]) == there
+    assert detector.find(as_rgb(image), []) == []
+    assert detector.find(as_rgb(image), [Region(box=region.box, min_face_px=100)]) == []
+    with pytest.raises(UsageError, match="the smallest below the largest, got 50 to 40"):
+        Region(box=region.box, min_face_px=50, max_face_px=40)

@@ -1,15 +1,17 @@
 """The one pass: cuts, holds, samples, tracks and crops of a small real video."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cascades.detect import Region
 from pipeline.core.errors import UsageError
 from pipeline.core.images import RGB
 from pipeline.core.records import Box
-from pipeline.frames import decode
+from pipeline.frames import watch
 from pipeline.ingest import find_videos, identify
 from pipeline.mine import MinedEpisode, MineOptions, mine
 from tests.videos import encode, scenes
@@ -18,7 +20,7 @@ from tests.videos import encode, scenes
 class SquareFinder:
     """Finds the bright green square that these tests draw."""
 
-    def find(self, image_HW3: RGB) -> list[tuple[Box, str, str, float]]:
+    def find(self, image_HW3: RGB, regions: Sequence[Region] | None = None) -> list[tuple[Box, str, str, float]]:
         pixels = image_HW3.astype(int)
         rows, columns = np.nonzero((pixels[..., 1] > 150) & (pixels[..., 0] < 90) & (pixels[..., 2] < 90))
         if len(rows) < 100:
@@ -52,7 +54,7 @@ def mined(tmp_path: Path) -> tuple[MinedEpisode, dict[str, bytes]]:
         return str(len(stored) - 1)
 
     episode = identify(path)
-    return mine(episode, decode(path), SquareFinder(), MineOptions(fps=6, min_face=16), store), stored
+    return mine(episode, watch(path, 6, 160), SquareFinder(), MineOptions(fps=6, min_face=16), store), stored
 
 
 def test_cuts_are_where_the_scene_changes(mined: tuple[MinedEpisode, dict[str, bytes]]) -> None:
@@ -101,7 +103,7 @@ def test_mining_again_gives_the_same_records(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", with_square(scenes(2, 24)))
     episode = identify(path)
     once, again = (
-        mine(episode, decode(path), SquareFinder(), MineOptions(), lambda png: str(len(png))) for _ in range(2)
+        mine(episode, watch(path, 4, 160), SquareFinder(), MineOptions(), lambda png: str(len(png))) for _ in range(2)
     )
     assert once.shots == again.shots
     assert once.episode == again.episode
@@ -114,7 +116,7 @@ def test_a_damaged_file_is_mined_as_far_as_it_decodes(tmp_path: Path) -> None:
     )  # fmt: skip
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 6 // 10])
-    result = mine(identify(path), decode(path), SquareFinder(), MineOptions(), lambda png: "x")
+    result = mine(identify(path), watch(path, 4, 160), SquareFinder(), MineOptions(), lambda png: "x")
     assert "damaged after" in result.damage
     assert 24 <= result.episode.frames < 96
     assert result.shots

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.frames import decode, probe
-from pipeline.shots import CutFinder, HoldFinder, ShotOptions, shrink
+from pipeline.frames import decode, probe, watch
+from pipeline.shots import CutFinder, HoldFinder, ShotOptions
 
 
 @pytest.mark.parametrize("name", ["s01e01.mp4", "s01e04.mp4"])
@@ -14,9 +14,8 @@ def test_every_labelled_cut_is_found_to_the_frame(shared: Path, name: str) -> No
     labelled = json.loads((shared / "labels" / "penny_chip_cuts.json").read_text())[name]
     options = ShotOptions()
     cuts, holds, found, count = CutFinder(options), HoldFinder(options), [], 0
-    for frame in decode(shared / "clips" / "penny_chip" / name):
-        small = shrink(frame.image, options.small_width)
-        found += cuts.push(small, holds.push(small))
+    for frame in watch(shared / "clips" / "penny_chip" / name, 1.0, options.small_width):
+        found += cuts.push(frame.small, holds.push(frame.small))
         count += 1
     found += cuts.finish()
     assert count == labelled["frames"]
