@@ -33,10 +33,23 @@ from pipeline.core.records import (
 from pipeline.core.schema import MIGRATIONS
 
 Record = (
-    Episode | Shot | Hold | Detection | Track | Crop | DuplicateGroup | Label | Task | DatasetVersion | Cascade | Run
+    Episode
+    | Shot
+    | Hold
+    | Detection
+    | Track
+    | Crop
+    | DuplicateGroup
+    | Label
+    | Task
+    | DatasetVersion
+    | Cascade
+    | Run
     | Chunk
 )
-R = TypeVar("R", Episode, Shot, Hold, Detection, Track, Crop, DuplicateGroup, Label, Task, DatasetVersion, Cascade, Run, Chunk)
+R = TypeVar(
+    "R", Episode, Shot, Hold, Detection, Track, Crop, DuplicateGroup, Label, Task, DatasetVersion, Cascade, Run, Chunk
+)
 
 TABLES: dict[type[Any], str] = {
     Episode: "episodes", Shot: "shots", Hold: "holds", Detection: "detections", Track: "tracks", Crop: "crops",

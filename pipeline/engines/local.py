@@ -20,9 +20,6 @@ from pipeline.engines.guard import died, guarded, portable
 
 log = logging.getLogger(__name__)
 
-LOADED_ONCE = ("pipeline.flow.mining_work", "cascades.detect", "pipeline.mine", "pipeline.frames")
-"""what the server of workers imports before it makes one: the import is paid once, not once a worker"""
-
 
 class LocalEngine:
     """`jobs` items at once; with one, or one item, in this process."""
@@ -64,11 +61,8 @@ class _Worker:
 
 
 class _Pool:
-    def __init__(
-        self, work: Work, item: Callable[[int], Any], receive: Callable[[int, Any], None], size: int
-    ) -> None:
-        self.context = multiprocessing.get_context("forkserver")  # fork alone would copy threads' locks (cv2, numba)
-        self.context.set_forkserver_preload(list(LOADED_ONCE))
+    def __init__(self, work: Work, item: Callable[[int], Any], receive: Callable[[int, Any], None], size: int) -> None:
+        self.context = multiprocessing.get_context("spawn")  # fork would copy threads' locks (cv2, torch, numba)
         self.work, self.item, self.receive, self.size = work, item, receive, size
         self.idle: list[_Worker] = []
         self.busy: dict[Connection, _Worker] = {}

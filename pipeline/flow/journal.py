@@ -9,12 +9,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
-from pipeline.core.catalogue import Catalogue, packed, unpacked
+from pipeline.core.catalogue import Catalogue, Record, packed, unpacked
 from pipeline.core.records import Chunk, Crop, Detection, Episode, Hold, Run, Shot, Track
 from pipeline.mine import MinedShot
 
-FOUND_KINDS = (Shot, Hold, Detection, Track, Crop)
+FOUND_KINDS: tuple[type[Any], ...] = (Shot, Hold, Detection, Track, Crop)
 """what mining makes of an episode"""
 COUNTS = ("frames", "sampled", "shots", "holds", "detections", "tracks", "crops")
 
@@ -40,7 +41,7 @@ class EpisodeJournal:
 
     def add(self, shot: MinedShot) -> None:
         """Commits a shot, its rows and how far the episode is in one transaction; its pictures are stored already."""
-        records = [shot.shot, *shot.holds, *shot.detections, *shot.tracks, *shot.crops]
+        records: list[Record] = [shot.shot, *shot.holds, *shot.detections, *shot.tracks, *shot.crops]
         mark = Chunk(
             id=f"{self.episode.id}.k{shot.shot.end_pts}", episode=self.episode.id, digest=self.digest,
             end_pts=shot.shot.end_pts, counts=json.dumps(counts_of(shot)),
@@ -67,10 +68,10 @@ class EpisodeJournal:
 
     def counts(self, frames: int) -> dict[str, int]:
         """What was made in all, by kind of COUNTS."""
-        total = Counter({"frames": frames})
+        total: Counter[str] = Counter()
         for chunk in self._chunks():
             total.update(json.loads(chunk.counts))
-        return {name: total[name] for name in COUNTS}
+        return {name: total[name] for name in COUNTS} | {"frames": frames}
 
     def discard(self) -> None:
         """Forgets what was committed since the last complete result: it was not of this file."""
@@ -90,15 +91,15 @@ class EpisodeJournal:
             self.catalogue.delete(kind, episode=self.episode.id)
         self.catalogue.put(self.kept)
 
-    def _show(self, shot: Shot, records: Iterable[object]) -> None:
+    def _show(self, shot: Shot, records: Iterable[Record]) -> None:
         """Puts a shot's rows; a crop of an earlier run moves into the shot that now shows its frame: splits stay right."""
         moved = [replace(crop, shot=shot.id) for crop in self.kept if shot.start_pts <= crop.pts < shot.end_pts]
-        self.catalogue.put([*moved, *records])  # type: ignore[list-item]
+        self.catalogue.put([*moved, *records])
 
 
 def counts_of(shot: MinedShot) -> dict[str, int]:
-    """How much a shot holds, by kind; without its frames, which the episode's end counts."""
+    """How much a shot holds, by kind of COUNTS."""
     return {
-        "sampled": shot.sampled, "shots": 1, "holds": len(shot.holds), "detections": len(shot.detections),
+        "frames": shot.shot.frames, "sampled": shot.sampled, "shots": 1, "holds": len(shot.holds), "detections": len(shot.detections),
         "tracks": len(shot.tracks), "crops": len(shot.crops),
     }  # fmt: skip

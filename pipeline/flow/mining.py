@@ -157,7 +157,4 @@ class _Call:
         known = catalogue.get(Run, f"mine:{episode.id}")
         if known is None or not json.loads(known.counts):
             catalogue.put([run_of("mine", episode.id, self.wanted.digest, self.wanted.plain, {}, 0.0, reason)])
-        return EpisodeOutcome(
-            id=episode.id, path=episode.path, status="failed", reason=reason, counts={}, seconds=0.0
-        )
-
+        return EpisodeOutcome(id=episode.id, path=episode.path, status="failed", reason=reason, counts={}, seconds=0.0)

@@ -139,4 +139,3 @@ def _already(id: str, path: Path, counts: dict[str, int], reason: str) -> Episod
 
 def _failed(failure: Failure) -> EpisodeOutcome:
     return EpisodeOutcome(id="", path=failure.item, status="failed", reason=failure.reason, counts={}, seconds=0.0)
-
