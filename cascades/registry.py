@@ -94,6 +94,12 @@ def mining_cascades(
 ) -> list[LoadedCascade]:
     """`chosen_cascades`; those that came as files are kept, so that what they find can be traced. Call under the lock."""
     chosen = chosen_cascades(workspace, wanted, wanted_precision)
+    keep_cascades(workspace, chosen)
+    return chosen
+
+
+def keep_cascades(workspace: Workspace, chosen: Sequence[LoadedCascade]) -> None:
+    """Keeps those that the workspace does not know under a name that says so. Call under the lock."""
     known = {c.sha256 for c in workspace.catalogue.all(Cascade)}
     for cascade in chosen:
         if cascade.digest not in known:
@@ -104,7 +110,6 @@ def mining_cascades(
                 id=name, character=cascade.character, sha256=cascade.digest, card=json.dumps(card), created=now()
             )
             workspace.catalogue.put([record])
-    return chosen
 
 
 def card_of(cascade: Cascade) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def begin(
 
 app.command("demo")(verbs.demo)
 app.command("mine")(verbs.mine)
+app.command("merge")(verbs.merge)
 app.command("detect")(cascades_cli.detect)
 app.add_typer(cascades_cli.app, name="cascade")
 app.command("dedupe")(verbs.dedupe)

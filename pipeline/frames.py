@@ -6,7 +6,7 @@ searched. Containers' durations and frame counts are only hints.
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -147,7 +147,7 @@ def decode(path: Path) -> Iterator[Frame]:
 
 def watch(
     path: Path, fps: float, small_width: int, *, from_pts: int | None = None, threads: int = 1
-) -> Iterator[WatchedFrame]:
+) -> Generator[WatchedFrame, None, None]:
     """Every frame small, and `fps` of them a second whole, in one decode with bounded memory.
 
     Whole is the first frame at or after each point of a grid of 1/fps seconds that begins with the first frame.

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.core.errors import VideoError
 from pipeline.core.files import sha256_of
 from pipeline.core.records import Episode, Failure
 from pipeline.frames import check_readable, probe
@@ -70,17 +72,56 @@ def find_videos(paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
     return found, failures
 
 
-def identify(path: Path) -> Episode:
-    """The episode that a file holds, by its content; not yet decoded beyond its first frame.
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells whether a file was written to between two looks. Clocks may run back: stamps are equal or not, never older."""
+
+    size_bytes: int
+    """of the file"""
+    changed_ns: int
+    """time of the last change, as the file system tells it"""
+
+    @staticmethod
+    def of(path: Path) -> "Stamp":
+        """The file's stamp now. Raises OSError."""
+        found = path.stat()
+        return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def content_of(path: Path) -> tuple[str, Stamp]:
+    """SHA-256 of a video file, and its stamp.
+
+    Raises:
+        VideoError: missing, empty, unreadable, or written to meanwhile.
+    """
+    check_readable(path)
+    try:
+        before = Stamp.of(path)
+        digest = sha256_of(path)
+        after = Stamp.of(path)
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror}); check the disk and its permissions") from error
+    if before != after:
+        raise VideoError(f"{path}: it is still being written; mine it again when it is whole")
+    return digest, after
+
+
+def episode_id(sha256: str) -> str:
+    """The id of the episode with that content."""
+    return f"e{sha256[:12]}"
+
+
+def identify(path: Path, sha256: str | None = None) -> Episode:
+    """The episode that a file holds, by its content (`sha256`, where it is known); not decoded beyond its first frame.
 
     Raises:
         VideoError: missing, empty, unreadable, or no video.
     """
     check_readable(path)
     first = probe(path)
-    digest = sha256_of(path)
+    digest = sha256 or content_of(path)[0]
     return Episode(
-        id=f"e{digest[:12]}",
+        id=episode_id(digest),
         name=path.stem,
         path=str(path.resolve()),
         sha256=digest,

@@ -15,6 +15,7 @@ class EngineName(StrEnum):
     """Where mining runs."""
 
     local = "local"
+    ray = "ray"
 
 
 class Unit(StrEnum):
@@ -62,39 +63,58 @@ def mine(
         typer.Option("--wanted-precision", help="Faces need the score that `cascade evaluate` chose for it."),
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Episodes at once. Default: one per core.")] = None,
-    engine: Annotated[EngineName, typer.Option("--engine", help="Where it runs.")] = EngineName.local,
+    engine: Annotated[EngineName, typer.Option("--engine", help="Where it runs: here, or on a Ray cluster.")] = (
+        EngineName.local
+    ),
+    ray_address: Annotated[
+        str, typer.Option("--ray-address", help="HOST:PORT of a Ray cluster. Default: one on this machine.")
+    ] = "",
+    storage: Annotated[
+        str, typer.Option("--storage", help="With ray, where workers share no disk: a URL like s3://bucket/folder.")
+    ] = "",
+    shard: Annotated[
+        str | None, typer.Option("--shard", help="3/8: only this part of the episodes, into shards/; see `merge`.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and how long it takes.")] = False,
 ) -> None:
     """Find shots, held drawings and faces in episodes, follow the faces, and keep the best crops."""
-    from cascades.registry import mining_cascades
-    from pipeline.core.options import read_settings, resolve
     from pipeline.engine import available_cores
-    from pipeline.flow.mining import mine_paths
-    from pipeline.mine import MineOptions
+    from pipeline.mining_call import MiningCall, Where
 
-    del engine  # one choice so far
+    where = Where(
+        engine=engine.value, jobs=jobs or available_cores(), ray_address=ray_address, storage=storage, shard=shard
+    )
+    call = MiningCall(
+        session_of(ctx), paths, cascade or [], wanted_precision, {"fps": fps, "min_face": min_face}, where
+    )
+    _exit_if(call.show_forecast() if dry_run else call.mine())
+
+
+def merge(
+    ctx: typer.Context,
+    workspaces: Annotated[
+        list[Path] | None, typer.Argument(help="Workspaces to take over. Default: the shards of this one.")
+    ] = None,
+) -> None:
+    """Join what shards or other machines mined into this workspace; the sources are only read."""
+    from dataclasses import asdict
+
+    from pipeline.flow.joining import join, shards_of
+
     session = session_of(ctx)
-    options = resolve(MineOptions, read_settings(Path()).get("mine", {}), {"fps": fps, "min_face": min_face}, "mine")
     workspace = session.workspace()
-    with workspace.writing("mine"):
-        cascades = mining_cascades(workspace, cascade or [], wanted_precision)
-        outcomes = mine_paths(workspace, paths, cascades, options, jobs or available_cores(), session.progress)
-    failed = [o for o in outcomes if o.status == "failed"]
-    for outcome in failed:
-        session.warn(outcome.reason)
-    columns = ("episode", "status", "frames", "shots", "detections", "tracks", "crops", "seconds")
-    session.table(
-        "Episodes",
-        columns,
+    sources = workspaces or shards_of(workspace)
+    if not sources:
+        raise UsageError(f"nothing to merge: {workspace.root} has no shards; name the workspaces to take over")
+    with workspace.writing("merge"):
+        done = join(workspace, sources, session.progress)
+    session.emit(
+        {"workspaces": [str(source) for source in sources], **asdict(done)},
         [
-            (Path(o.path).name, o.status, *(o.counts.get(c, 0) for c in columns[2:-1]), f"{o.seconds:.1f}")
-            for o in outcomes
+            f"{done.episodes} episodes taken over, {done.already} there already, {done.unfinished} not finished there; "
+            f"{done.labels} labels, {done.cascades} cascades"
         ],
     )
-    session.emit(
-        {"episodes": [o.as_json() for o in outcomes], "failed": len(failed)},
-        [_tally([(o.status) for o in outcomes]), f"{sum(o.counts.get('crops', 0) for o in outcomes)} crops"],
-    )
-    _exit_if(bool(failed))
 
 
 def dedupe(
@@ -290,13 +310,6 @@ def _shares(text: str | None) -> tuple[float, ...] | None:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise UsageError(f"--split needs three numbers like 0.8,0.1,0.1; got {text!r}") from None
-
-
-def _tally(words: list[str]) -> str:
-    return (
-        ", ".join(f"{words.count(word)} {word}" for word in ("mined", "already", "failed") if word in words)
-        or "nothing"
-    )
 
 
 def _exit_if(failed: bool) -> None:

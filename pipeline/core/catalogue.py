@@ -17,6 +17,7 @@ from pipeline.core.errors import DiskFullError, WorkspaceBusyError, WorkspaceErr
 from pipeline.core.records import (
     Box,
     Cascade,
+    Chunk,
     Crop,
     DatasetVersion,
     Detection,
@@ -32,14 +33,28 @@ from pipeline.core.records import (
 from pipeline.core.schema import MIGRATIONS
 
 Record = (
-    Episode | Shot | Hold | Detection | Track | Crop | DuplicateGroup | Label | Task | DatasetVersion | Cascade | Run
+    Episode
+    | Shot
+    | Hold
+    | Detection
+    | Track
+    | Crop
+    | DuplicateGroup
+    | Label
+    | Task
+    | DatasetVersion
+    | Cascade
+    | Run
+    | Chunk
 )
-R = TypeVar("R", Episode, Shot, Hold, Detection, Track, Crop, DuplicateGroup, Label, Task, DatasetVersion, Cascade, Run)
+R = TypeVar(
+    "R", Episode, Shot, Hold, Detection, Track, Crop, DuplicateGroup, Label, Task, DatasetVersion, Cascade, Run, Chunk
+)
 
 TABLES: dict[type[Any], str] = {
     Episode: "episodes", Shot: "shots", Hold: "holds", Detection: "detections", Track: "tracks", Crop: "crops",
     DuplicateGroup: "duplicates", Label: "labels", Task: "tasks", DatasetVersion: "datasets", Cascade: "cascades",
-    Run: "runs",
+    Run: "runs", Chunk: "chunks",
 }  # fmt: skip
 BOX = ("left", "top", "right", "bottom")
 BUSY_SECONDS = 30.0
@@ -203,6 +218,23 @@ _COLUMNS: dict[type[Any], dict[str, Codec]] = {
 """kind -> column -> codec, without boxes"""
 
 
+def packed(records: Iterable[Record]) -> str:
+    """Records as text, for `unpacked`."""
+    rows = [[TABLES[type(record)], list(_to_row(record).values())] for record in records]
+    return json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
+
+
+def unpacked(text: str) -> list[Record]:
+    """The records that `packed` wrote."""
+    kinds = {table: kind for kind, table in TABLES.items()}
+    return [_from_values(kinds[table], values) for table, values in json.loads(text)]
+
+
+def _from_values(kind: type[Any], values: list[Any]) -> Any:
+    names = [*_COLUMNS[kind], *(BOX if _has_box(kind) else ())]
+    return _from_row(kind, dict(zip(names, values, strict=True)))
+
+
 def _is_full(path: Path) -> bool:
     """Whether the disk has no room for a page of the log: SQLite then speaks of an I/O error."""
     return shutil.disk_usage(path.parent).free < 1 << 16
@@ -219,7 +251,7 @@ def _to_row(record: Record) -> dict[str, Any]:
     return row
 
 
-def _from_row(kind: type[R], row: sqlite3.Row) -> R:
+def _from_row(kind: type[R], row: sqlite3.Row | dict[str, Any]) -> R:
     fields: dict[str, Any] = {name: decode(row[name]) for name, (_, decode) in _COLUMNS[kind].items()}
     if _has_box(kind):
         fields["box"] = Box(**{side: row[side] for side in BOX})

@@ -16,6 +16,9 @@ class Step(Protocol):
     def note(self, text: str) -> None:
         """Shows a few words beside the figures."""
 
+    def expect(self, total: float) -> None:
+        """Says how many units there are in all, now that it is known better."""
+
 
 class Progress(Protocol):
     """What a library function reports to; it never prints."""
@@ -32,6 +35,9 @@ class _SilentStep:
 
     def note(self, text: str) -> None:
         del text
+
+    def expect(self, total: float) -> None:
+        del total
 
 
 class Silent:
@@ -56,6 +62,9 @@ class _PlainStep:
 
     def note(self, text: str) -> None:
         self.words = text
+
+    def expect(self, total: float) -> None:
+        self.total = total
 
     def show(self) -> None:
         self.shown = time.monotonic()
@@ -87,6 +96,9 @@ class _BarStep:
 
     def note(self, text: str) -> None:
         self.bar.update(self.task, words=text)  # type: ignore[attr-defined]
+
+    def expect(self, total: float) -> None:
+        self.bar.update(self.task, total=total)  # type: ignore[attr-defined]
 
 
 class Bars:

@@ -356,6 +356,24 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A part of an episode that is mined, while the rest is not: where the next call goes on. Gone when all is done."""
+
+    id: str
+    """`{episode}.k{end_pts}`"""
+    episode: str
+    """id of the episode"""
+    digest: str
+    """of the run it belongs to"""
+    end_pts: int
+    """up to where the episode is mined"""
+    counts: str
+    """JSON object of what it made"""
+    rows: str
+    """the records, as `catalogue.packed`, where older results are shown until all is done; empty where they are shown"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An item that could not be done, and why."""
 

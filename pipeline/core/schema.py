@@ -63,4 +63,11 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX runs_stage ON runs(stage, status);
     """,
+    """
+    CREATE TABLE chunks (
+        id TEXT PRIMARY KEY, episode TEXT NOT NULL, digest TEXT NOT NULL, end_pts INTEGER NOT NULL,
+        counts TEXT NOT NULL, rows TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX chunks_episode ON chunks(episode, end_pts);
+    """,
 )

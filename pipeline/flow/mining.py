@@ -1,61 +1,57 @@
 """Episodes that are not mined yet with these options -> shots, holds, detections, tracks and crops in the workspace."""
 
+import contextlib
 import json
-import time
+import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cascades.detect import DetectOptions, Detector, LoadedCascade
-from pipeline.core.errors import ToonsiftError, UsageError
-from pipeline.core.files import FileStore
+from cascades.detect import LoadedCascade
+from pipeline.core.errors import ToonsiftError, UsageError, VideoError
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Crop, Detection, Episode, Failure, Hold, Run, Shot, Track
+from pipeline.core.records import Run
 from pipeline.core.workspace import Workspace
-from pipeline.engine import Tick, run_all
-from pipeline.flow.runs import finished, run_digest, run_of
-from pipeline.frames import watch
-from pipeline.ingest import find_videos, identify
-from pipeline.mine import MinedEpisode, MineOptions, mine
+from pipeline.engine import Engine
+from pipeline.engines.exchange import Place, Storage
+from pipeline.engines.local import LocalEngine
+from pipeline.flow.journal import EpisodeJournal
+from pipeline.flow.mining_work import MinedEnd, MiningJob, mine_episode
+from pipeline.flow.pace import Pace
+from pipeline.flow.planning import EpisodeOutcome, Pending, Plan, Shard, plan
+from pipeline.flow.runs import run_digest, run_of
+from pipeline.mine import MinedShot, MineOptions
 
-COUNTS = ("frames", "sampled", "shots", "holds", "detections", "tracks", "crops")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpisodeOutcome:
-    """What became of one file."""
-
-    id: str
-    """of the episode; empty when the file could not be read"""
-    path: str
-    """as given"""
-    status: str
-    """`mined`, `already` or `failed`"""
-    reason: str
-    """why it failed, or what `already` refers to"""
-    counts: dict[str, int]
-    """of COUNTS"""
-    seconds: float
-    """wall time"""
-
-    def as_json(self) -> dict[str, Any]:
-        """The entry that `mine --json` prints."""
-        row = asdict(self)
-        counts = row.pop("counts")
-        return row | {name: counts.get(name, 0) for name in COUNTS}
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """One episode to mine, as it is sent to a worker."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is looked for, and how: the same gives the same results."""
 
-    episode: Episode
     cascades: tuple[LoadedCascade, ...]
+    """at least one"""
     options: MineOptions
-    objects: str
+    """how an episode is mined"""
+
+    def __post_init__(self) -> None:
+        if not self.cascades:
+            raise UsageError(
+                "nothing to look for: fit a cascade first (`toonsift cascade fit`), or give --cascade NAME or FILE.xml"
+            )
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """As the run records it."""
+        return as_plain(self.options) | {"cascades": sorted([c.character, c.key] for c in self.cascades)}
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the run."""
+        return run_digest("mine", self.plain)
 
 
 def mine_paths(
@@ -65,137 +61,100 @@ def mine_paths(
     options: MineOptions,
     jobs: int = 1,
     progress: Progress | None = None,
+    shard: Shard | None = None,
 ) -> list[EpisodeOutcome]:
-    """Mines every video among `paths`; each episode is committed when it ends, a failed one is told and passed over.
+    """Mines every video among `paths` on this machine: `plan`, then `mine_planned`."""
+    wanted = Wanted(tuple(cascades), options)
+    made = plan(workspace, paths, wanted.digest, shard)
+    return mine_planned(workspace, made, wanted, LocalEngine(jobs), progress)
+
+
+def mine_planned(
+    workspace: Workspace,
+    made: Plan,
+    wanted: Wanted,
+    engine: Engine,
+    progress: Progress | None = None,
+    storage: str = "",
+) -> list[EpisodeOutcome]:
+    """Mines what a plan found pending; each shot is committed as it closes, a failed episode is told and passed over.
+
+    Call under the writer's lock. With `storage` (a URL that fsspec knows) workers need no disk in common with us.
 
     Raises:
-        UsageError: no cascade given.
-        WorkspaceError: the workspace cannot be written; what was committed is kept.
+        WorkspaceError: the workspace or the storage cannot be written; what was committed is kept.
     """
-    if not cascades:
-        raise UsageError(
-            "nothing to look for: fit a cascade first (`toonsift cascade fit`), or give --cascade NAME or FILE.xml"
-        )
-    plain = as_plain(options) | {"cascades": sorted([c.character, c.key] for c in cascades)}
-    digest = run_digest("mine", plain)
-    found, failures = find_videos(paths)
-    outcomes = [_failed(f) for f in failures]
-    pending: dict[str, _Job] = {}
-    for path in found:
-        outcome = _look_at(workspace, path, digest, pending, cascades, options)
-        if outcome:
-            outcomes.append(outcome)
-    jobs_list = list(pending.values())
-    total = sum(job.episode.frames for job in jobs_list) or None
+    frames = {position: pending.episode.frames for position, pending in enumerate(made.pending)}
+    total = sum(frames.values()) if all(frames.values()) else None
     with (progress or Silent()).step("mine", total, "frames") as step:
-        started = {job.episode.id: time.monotonic() for job in jobs_list}
-        faces = ended = 0
-        for position, result in run_all(_mine_one, jobs_list, jobs, step.advance):
-            job = jobs_list[position]
-            seconds = time.monotonic() - started[job.episode.id]
-            if isinstance(result, Exception):
-                outcome = _commit_failure(workspace, job, digest, plain, result)
-            else:
-                outcome = _commit(workspace, result[0], digest, plain, result[1])
-            outcomes.append(replace(outcome, seconds=round(min(seconds, outcome.seconds or seconds), 3)))
-            faces, ended = faces + outcome.counts.get("crops", 0), ended + 1
-            step.note(f"{ended} of {len(jobs_list)} episodes, {faces} crops")
-    return sorted(outcomes, key=lambda o: o.path)
+        call = _Call(workspace, made.pending, wanted, storage, Pace(step, len(made.pending), frames))
+        runs = engine.run(mine_episode, len(made.pending), call.job, call.receive)
+        with contextlib.closing(runs):
+            outcomes = [call.end(position, result) for position, result in runs]
+    return sorted([*made.outcomes, *outcomes], key=lambda outcome: outcome.path)
 
 
-def _look_at(
-    workspace: Workspace,
-    path: Path,
-    digest: str,
-    pending: dict[str, _Job],
-    cascades: Sequence[LoadedCascade],
-    options: MineOptions,
-) -> EpisodeOutcome | None:
-    """Puts the file's episode into `pending`; an outcome when there is nothing to do or it cannot be read."""
-    try:
-        episode = identify(path)
-    except ToonsiftError as error:
-        return _failed(Failure(item=str(path), reason=str(error)))
-    except OSError as error:
-        return _failed(Failure(item=str(path), reason=f"{path}: cannot be read ({error.strerror})"))
-    if episode.id in pending:
-        return EpisodeOutcome(
-            id=episode.id, path=str(path), status="already", seconds=0.0, counts={},
-            reason=f"the same content as {pending[episode.id].episode.path}",
+class _Call:
+    """One call's episodes on their way: jobs out, shots in, rows committed. Nobody else writes meanwhile."""
+
+    def __init__(
+        self, workspace: Workspace, pending: Sequence[Pending], wanted: Wanted, storage: str, pace: Pace
+    ) -> None:
+        self.workspace, self.pending, self.wanted, self.pace = workspace, pending, wanted, pace
+        self.place = Place(str(workspace.objects.root), storage)
+        self.storage = Storage(storage) if storage else None
+        self.journals: dict[int, EpisodeJournal] = {}
+
+    def job(self, position: int) -> MiningJob:
+        """What a worker is told, with what is committed by now."""
+        pending = self.pending[position]
+        episode = pending.episode
+        if self.storage:
+            self.storage.put_video(Path(episode.path), episode.sha256)
+        self.journals[position] = EpisodeJournal(self.workspace.catalogue, episode, self.wanted.digest)
+        self.pace.begin(position)
+        return MiningJob(
+            episode=episode, stamp=pending.stamp, cascades=self.wanted.cascades, options=self.wanted.options,
+            place=self.place, resume_from_pts=self.journals[position].end_pts,
         )  # fmt: skip
-    run = finished(workspace.catalogue, "mine", episode.id, digest)
-    known = workspace.catalogue.get(Episode, episode.id)
-    if run and known:
-        if known.path != episode.path and not Path(known.path).is_file():
-            workspace.catalogue.put([replace(known, path=episode.path, name=episode.name)])
+
+    def receive(self, position: int, part: Any) -> None:
+        """A shot, or how many more frames were looked at."""
+        if isinstance(part, MinedShot):
+            if self.storage:
+                for crop in part.crops:
+                    self.storage.fetch(crop.sha256, ".png", self.workspace.objects)
+            self.journals[position].add(part)
+            self.pace.closed(part, self.pending[position].episode.time_base)
+        else:
+            self.pace.looked(position, int(part))
+
+    def end(self, position: int, result: Any) -> EpisodeOutcome:
+        """Closes an episode, well or not."""
+        episode = self.pending[position].episode
+        if self.storage:
+            self.storage.drop_video(episode.sha256, Path(episode.path).suffix)
+        self.pace.end(position)
+        journal = self.journals.pop(position)
+        return self._done(journal, result) if isinstance(result, MinedEnd) else self._failed(journal, result)
+
+    def _done(self, journal: EpisodeJournal, end: MinedEnd) -> EpisodeOutcome:
+        counts = journal.counts(end.episode.frames)
+        run = run_of("mine", end.episode.id, self.wanted.digest, self.wanted.plain, counts, end.seconds, end.damage)
+        journal.finish(end.episode, run)
         return EpisodeOutcome(
-            id=episode.id, path=str(path), status="already", seconds=0.0, counts=json.loads(run.counts),
-            reason="" if known.path == episode.path else f"the same content as {known.path}",
+            id=end.episode.id, path=end.episode.path, status="failed" if end.damage else "mined", reason=end.damage,
+            counts=counts, seconds=round(end.seconds, 3),
         )  # fmt: skip
-    pending[episode.id] = _Job(
-        episode=episode, cascades=tuple(cascades), options=options, objects=str(workspace.objects.root)
-    )
-    return None
 
-
-@lru_cache(maxsize=4)
-def _finder(cascades: tuple[LoadedCascade, ...], min_face: int, scale_factor: float) -> Detector:
-    """One detector a process, not one an episode."""
-    return Detector(cascades, DetectOptions(min_face_px=min_face, scale_factor=scale_factor))
-
-
-def _mine_one(job: _Job, tick: Tick) -> tuple[MinedEpisode, float]:
-    """Runs in a worker: everything of one episode; its pictures are in the file store when this returns."""
-    began = time.monotonic()
-    store = FileStore(Path(job.objects))
-    mined = mine(
-        job.episode,
-        watch(Path(job.episode.path), job.options.fps, job.options.shots.small_width),
-        _finder(job.cascades, job.options.min_face, job.options.scale_factor),
-        job.options,
-        lambda png: store.put(png, ".png"),
-        lambda: tick(1),
-    )
-    return mined, time.monotonic() - began
-
-
-def _commit(workspace: Workspace, mined: MinedEpisode, digest: str, plain: Any, seconds: float) -> EpisodeOutcome:
-    """One transaction: the new rows in place of the episode's old ones. Crops that labels refer to stay."""
-    catalogue, episode = workspace.catalogue, mined.episode
-    run = run_of("mine", episode.id, digest, plain, mined.counts, seconds, mined.damage)
-    with catalogue.transaction():
-        catalogue.put([episode])
-        labelled = catalogue.referenced_crops()
-        kept = [crop for crop in catalogue.all(Crop, episode=episode.id) if crop.id in labelled]
-        for kind in (Shot, Hold, Detection, Track, Crop):
-            catalogue.delete(kind, episode=episode.id)
-        catalogue.put(_at_home(crop, mined) for crop in kept)
-        for part in mined.shots:
-            catalogue.put([part.shot, *part.holds, *part.detections, *part.tracks, *part.crops])
-        catalogue.put([run])
-    return EpisodeOutcome(
-        id=episode.id, path=episode.path, status="failed" if mined.damage else "mined", reason=mined.damage,
-        counts=mined.counts, seconds=seconds,
-    )  # fmt: skip
-
-
-def _at_home(crop: Crop, mined: MinedEpisode) -> Crop:
-    """A crop of an earlier run, moved into the shot that now shows its frame, so that splits stay right."""
-    for part in mined.shots:
-        if part.shot.start_pts <= crop.pts < part.shot.end_pts:
-            return replace(crop, shot=part.shot.id)
-    return crop
-
-
-def _commit_failure(workspace: Workspace, job: _Job, digest: str, plain: Any, error: Exception) -> EpisodeOutcome:
-    """Remembers why; what an earlier run with other options found stays as it is."""
-    reason = str(error) if isinstance(error, ToonsiftError) else f"{job.episode.path}: {type(error).__name__}: {error}"
-    if workspace.catalogue.get(Run, f"mine:{job.episode.id}") is None:
-        workspace.catalogue.put([run_of("mine", job.episode.id, digest, plain, {}, 0.0, reason)])
-    return EpisodeOutcome(
-        id=job.episode.id, path=job.episode.path, status="failed", reason=reason, counts={}, seconds=0.0
-    )
-
-
-def _failed(failure: Failure) -> EpisodeOutcome:
-    return EpisodeOutcome(id="", path=failure.item, status="failed", reason=failure.reason, counts={}, seconds=0.0)
+    def _failed(self, journal: EpisodeJournal, error: Exception) -> EpisodeOutcome:
+        """Remembers why; what an earlier run found stays, and so do the shots that were committed before it failed."""
+        episode = journal.episode
+        reason = str(error) if isinstance(error, ToonsiftError) else f"{episode.path}: {type(error).__name__}: {error}"
+        if isinstance(error, VideoError):
+            journal.discard()
+        catalogue = self.workspace.catalogue
+        known = catalogue.get(Run, f"mine:{episode.id}")
+        if known is None or not json.loads(known.counts):
+            catalogue.put([run_of("mine", episode.id, self.wanted.digest, self.wanted.plain, {}, 0.0, reason)])
+        return EpisodeOutcome(id=episode.id, path=episode.path, status="failed", reason=reason, counts={}, seconds=0.0)

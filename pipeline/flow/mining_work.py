@@ -1,0 +1,103 @@
+"""What a worker does with one episode, wherever it runs: mine it, store the pictures, hand in shot by shot."""
+
+import contextlib
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from cascades.detect import DetectOptions, Detector, LoadedCascade
+from pipeline.core.errors import VideoError
+from pipeline.core.records import Episode
+from pipeline.engine import Send
+from pipeline.engines.exchange import Place
+from pipeline.frames import watch
+from pipeline.ingest import Stamp
+from pipeline.mine import MineOptions, Mining, search_from_pts
+
+FRAMES_A_TICK = 24
+"""how many frames are told at once"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiningJob:
+    """One episode to mine, as it is sent to a worker."""
+
+    episode: Episode
+    """as `ingest` saw it"""
+    stamp: Stamp
+    """of its file, at that time"""
+    cascades: tuple[LoadedCascade, ...]
+    """what to look for"""
+    options: MineOptions
+    """how"""
+    place: Place
+    """where its file is read and the crops are stored"""
+    resume_from_pts: int | None
+    """end of the last shot that was handed in; None to begin"""
+
+
+@dataclass(frozen=True, slots=True)
+class MinedEnd:
+    """What closes an episode."""
+
+    episode: Episode
+    """with its real frame count and end"""
+    damage: str
+    """why decoding ended early; empty for a sound file"""
+    seconds: float
+    """wall time of this attempt"""
+
+
+def mine_episode(job: MiningJob, send: Send) -> MinedEnd:
+    """Sends every `MinedShot`, its pictures stored before, and in between how many more frames were looked at.
+
+    Raises:
+        VideoError: not one frame decodes, or the file changed meanwhile.
+    """
+    with job.place.video(Path(job.episode.path), job.episode.sha256) as path:
+        end = _mine(job, path, send)
+    if job.place.is_local and Stamp.of(Path(job.episode.path)) != job.stamp:
+        raise VideoError(
+            f"{job.episode.path}: it changed while it was mined (still being written?); mine it again when it is whole"
+        )
+    return end
+
+
+def _mine(job: MiningJob, path: Path, send: Send) -> MinedEnd:
+    began, options = time.monotonic(), job.options
+    mining = Mining(
+        job.episode, _finder(job.cascades, options.min_face, options.scale_factor), options, job.place.put,
+        job.resume_from_pts,
+    )  # fmt: skip
+    from_pts = None
+    if job.resume_from_pts is not None:
+        from_pts = search_from_pts(job.resume_from_pts, job.episode.time_base, options)
+    ticks = _Ticks(send)
+    with contextlib.closing(watch(path, options.fps, options.shots.small_width, from_pts=from_pts)) as frames:
+        for shot in mining.shots(frames, ticks.one):
+            send(shot)
+    ticks.rest()
+    return MinedEnd(mining.episode, mining.damage, time.monotonic() - began)
+
+
+class _Ticks:
+    """Counts frames and tells of many at once."""
+
+    def __init__(self, send: Send) -> None:
+        self.send, self.held = send, 0
+
+    def one(self) -> None:
+        self.held += 1
+        if self.held == FRAMES_A_TICK:
+            self.rest()
+
+    def rest(self) -> None:
+        self.send(self.held)
+        self.held = 0
+
+
+@lru_cache(maxsize=4)
+def _finder(cascades: tuple[LoadedCascade, ...], min_face: int, scale_factor: float) -> Detector:
+    """One detector a process, not one an episode."""
+    return Detector(cascades, DetectOptions(min_face_px=min_face, scale_factor=scale_factor))
