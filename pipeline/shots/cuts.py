@@ -13,7 +13,7 @@ import cv2
 from pipeline.core.images import RGB
 from pipeline.shots import blends, scenedetection
 from pipeline.shots.blends import Blend, BlendFinder
-from pipeline.shots.options import HARD_DETECTORS, ShotOptions
+from pipeline.shots.options import HARD_DETECTORS, ShotOptions, shrink
 from pipeline.shots.scenedetection import Detectors
 from pipeline.shots.scenes import is_another_scene
 
@@ -21,6 +21,8 @@ CutKind = Literal["cut", "fade", "dissolve"]
 
 BLACK = 12.0
 """grey levels; mean below which a frame counts as black, as PySceneDetect's ThresholdDetector has it"""
+WIDTH = 80
+"""pixels; cuts are judged on still smaller pictures than held drawings, which need not tell small movement"""
 FLASH_FRAMES = 6
 """a scene that is back so soon was never left"""
 HORIZON = blends.HORIZON + FLASH_FRAMES
@@ -45,7 +47,8 @@ class Cut(int):
 class _Drawing:
     frame: int
     """the first that shows it"""
-    small: RGB
+    picture: RGB
+    """WIDTH wide"""
     black: bool
 
 
@@ -75,12 +78,14 @@ class CutFinder:
         They lie up to HORIZON frames back, and `min_shot_frames` more.
         """
         self._index += 1
-        if new_drawing or not self._drawings:
-            self._drawings.append(_Drawing(self._index, small_HW3, max(cv2.mean(small_HW3)) < BLACK))
+        new_drawing |= not self._drawings
+        if new_drawing:
+            picture = shrink(small_HW3, WIDTH)
+            self._drawings.append(_Drawing(self._index, picture, sum(cv2.mean(picture)) < 3 * BLACK))
             self._drawn += 1
-            self._detect(small_HW3)
+            self._detect()
         if self._blend_finder:
-            self._blends += self._blend_finder.push(small_HW3, new_drawing)
+            self._blends += self._blend_finder.push(self._drawings[-1].picture, new_drawing)
         return self._settle(self._index - HORIZON)
 
     def finish(self) -> list[Cut]:
@@ -88,14 +93,15 @@ class CutFinder:
         if not self._drawings:
             return []
         for _ in range(scenedetection.LOOKAHEAD):  # the last drawing, held for ever
-            self._detect(self._drawings[-1].small)
+            self._detect()
         if self._blend_finder:
             self._blends += self._blend_finder.finish()
         accepted = self._settle(self._index)
         return [*accepted, self._take()] if self._waiting is not None else accepted
 
-    def _detect(self, small_HW3: RGB) -> None:
-        for drawing, name in self._detectors.push(small_HW3):
+    def _detect(self) -> None:
+        """Shows the last drawing to the detectors."""
+        for drawing, name in self._detectors.push(self._drawings[-1].picture):
             back = self._drawn - 1 - drawing
             if 0 <= back < len(self._drawings):
                 frame = self._drawings[-1 - back].frame
@@ -134,10 +140,10 @@ class CutFinder:
         before = self._drawings[position - 1]
         if not self.options.confirm or before.black:
             return True
-        if not is_another_scene(before.small, drawing.small):
+        if not is_another_scene(before.picture, drawing.picture):
             return False
         soon = [d for d in self._drawings if 0 < d.frame - frame <= FLASH_FRAMES]
-        return all(is_another_scene(before.small, later.small) for later in soon)
+        return all(is_another_scene(before.picture, later.picture) for later in soon)
 
     def _offer(self, cut: Cut) -> list[Cut]:
         """Lets a cut wait until none can come that is closer than allowed and preferred."""

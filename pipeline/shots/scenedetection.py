@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.core.images import RGB
 
 if TYPE_CHECKING:
+    from scenedetect.common import FrameTimecode
     from scenedetect.detector import SceneDetector
 
 NOMINAL_FPS = 24.0
@@ -33,16 +34,21 @@ class Detectors:
         """Takes the next drawing; (drawing, name of the detector) of the cuts known now, at most LOOKAHEAD back."""
         if not self._detectors:
             return []
+        picture_bgr = np.asarray(cv2.cvtColor(small_HW3, cv2.COLOR_RGB2BGR))
+        found = []
+        for name, detector in self._detectors:
+            if name == "threshold":  # it makes time codes of its own; of a picture it asks the mean alone
+                mean = np.array(cv2.mean(picture_bgr)[:3])
+                found += [(cut.frame_num, name) for cut in detector.process_frame(self._time_code(), mean)]
+            else:  # the others subtract and compare: counting does
+                found += [(int(cut), name) for cut in detector.process_frame(self._count, picture_bgr)]
+        self._count += 1
+        return found
+
+    def _time_code(self) -> "FrameTimecode":
         from scenedetect.common import FrameTimecode
 
-        when = FrameTimecode(self._count, fps=NOMINAL_FPS)
-        self._count += 1
-        picture_bgr = np.asarray(cv2.cvtColor(small_HW3, cv2.COLOR_RGB2BGR))
-        return [
-            (cut.frame_num, name)
-            for name, detector in self._detectors
-            for cut in detector.process_frame(when, picture_bgr)
-        ]
+        return FrameTimecode(self._count, fps=NOMINAL_FPS)
 
 
 class _ContentScores:
@@ -77,7 +83,7 @@ def _content_classes() -> tuple[type[Any], type[Any]]:
 
     class Content(ContentDetector):  # type: ignore[misc]
         def __init__(self, scores: _ContentScores) -> None:
-            super().__init__(min_scene_len=1)
+            super().__init__(min_scene_len=0)
             self._scores = scores
 
         def _calculate_frame_score(self, timecode: Any, frame_img: RGB) -> float:

@@ -14,8 +14,8 @@ BINS = 6
 """of each colour"""
 OTHER_PALETTE = 0.25
 """Bhattacharyya distance; drawn cuts are above 0.55, steps of pans below 0.15"""
-BLOCK, REACH = 10, 16
-"""pixels of the small picture: a block, and how far it may have moved"""
+BLOCK, REACH = 5, 8
+"""pixels: a block, and how far it may have moved"""
 LOST_PIECES = 22.0
 """grey levels (root mean square, mean over blocks) left after moving; drawn cuts are above 31, pans below 17.5"""
 
