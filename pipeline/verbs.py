@@ -104,7 +104,7 @@ def dedupe(
     """Mark near-duplicate crops over all episodes; nothing is deleted."""
     from pipeline.core.options import read_settings, resolve
     from pipeline.duplicates import DedupeOptions
-    from pipeline.flow.curation import dedupe as dedupe_workspace
+    from pipeline.flow.deduping import dedupe as dedupe_workspace
 
     session = session_of(ctx)
     options = resolve(DedupeOptions, read_settings(Path()).get("dedupe", {}), {"distance": distance}, "dedupe")

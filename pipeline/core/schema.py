@@ -63,4 +63,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX runs_stage ON runs(stage, status);
     """,
+    """
+    CREATE TABLE components (id TEXT PRIMARY KEY, members TEXT NOT NULL) STRICT
+    """,
 )
