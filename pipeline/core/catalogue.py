@@ -151,7 +151,9 @@ class Catalogue:
         statement = "SELECT crop, value FROM hashes WHERE kind = ?"
         with self._errors():
             if crops is not None:
-                rows = [self._connection.execute(f"{statement} AND crop = ?", (kind, crop)).fetchone() for crop in crops]
+                rows = [
+                    self._connection.execute(f"{statement} AND crop = ?", (kind, crop)).fetchone() for crop in crops
+                ]
                 return dict(row for row in rows if row is not None)
             return dict(self._connection.execute(statement, (kind,)).fetchall())
 

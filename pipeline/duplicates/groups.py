@@ -54,18 +54,18 @@ def regroup(likeness: Likeness, crops: Sequence[Crop], options: DedupeOptions) -
     ordered = sorted(crops, key=_merit)
     index_of = {id: n for n, id in enumerate(likeness.ids)}
     indices_N = np.array([index_of[crop.id] for crop in ordered], np.int64)
-    fingerprints_N = likeness.fingerprint_N[indices_N]
-    likeness.leader_F[np.unique(fingerprints_N)] = -1
-    for members in _parts(likeness.root_F[fingerprints_N]):
+    fingerprints_N = likeness.fingerprints[indices_N]
+    likeness.leaders[np.unique(fingerprints_N)] = -1
+    for members in _parts(likeness.roots[fingerprints_N]):
         _, first = np.unique(fingerprints_N[members], return_index=True)
         by_merit = fingerprints_N[members[np.sort(first)]].astype(np.int64)
         lead(
-            by_merit, likeness.hashes_F, likeness.looks_FL, options.distance, options.look_limit, likeness.leader_F
+            by_merit, likeness.hashes, likeness.looks, options.distance, options.look_limit, likeness.leaders
         )  # fmt: skip
-    components = [_component([ordered[n].id for n in part]) for part in _parts(likeness.root_F[fingerprints_N])]
+    components = [_component([ordered[n].id for n in part]) for part in _parts(likeness.roots[fingerprints_N])]
     groups = [
         _group(likeness, [ordered[n].id for n in part], fingerprints_N[part])
-        for part in _parts(likeness.leader_F[fingerprints_N])
+        for part in _parts(likeness.leaders[fingerprints_N])
     ]
     return Found(
         groups=sorted((g for g in groups if len(g.members) > 1), key=lambda g: g.id),
@@ -75,9 +75,9 @@ def regroup(likeness: Likeness, crops: Sequence[Crop], options: DedupeOptions) -
 
 def recorded(likeness: Likeness, indices_N: NDArray[np.int64]) -> tuple[set[str], set[str]]:
     """Ids of the groups and components that these crops, given by index, make as they stand."""
-    fingerprints_N = likeness.fingerprint_N[indices_N]
+    fingerprints_N = likeness.fingerprints[indices_N]
     found: list[set[str]] = []
-    for labels_N, letter in ((likeness.leader_F, "g"), (likeness.root_F, "k")):
+    for labels_N, letter in ((likeness.leaders, "g"), (likeness.roots, "k")):
         parts = _parts(labels_N[fingerprints_N])
         found.append({_id_of(letter, sorted(likeness.ids[indices_N[n]] for n in p)) for p in parts if len(p) > 1})
     return found[0], found[1]
@@ -109,5 +109,5 @@ def _component(ids: list[str]) -> DuplicateComponent:
 
 def _group(likeness: Likeness, by_merit: list[str], fingerprints_N: NDArray[np.int32]) -> DuplicateGroup:
     members = tuple(sorted(by_merit))
-    diameter = int(widest(np.unique(likeness.hashes_F[fingerprints_N])))
+    diameter = int(widest(np.unique(likeness.hashes[fingerprints_N])))
     return DuplicateGroup(id=_id_of("g", list(members)), kept=by_merit[0], members=members, diameter_bits=diameter)

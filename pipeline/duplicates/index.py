@@ -123,9 +123,7 @@ def _masks(plan: Plan) -> NDArray[np.uint64]:
     return np.array([(1 << high) - (1 << low) for low, high in itertools.pairwise(plan.starts)], np.uint64)
 
 
-def _pairs_of_table(
-    words_N: Hashes, plan: Plan, table: tuple[int, ...], distance: int, fresh: int
-) -> Iterator[Pairs]:
+def _pairs_of_table(words_N: Hashes, plan: Plan, table: tuple[int, ...], distance: int, fresh: int) -> Iterator[Pairs]:
     starts = np.array([plan.starts[block] for block in table], np.uint64)
     widths = np.array([plan.starts[block + 1] - plan.starts[block] for block in table], np.uint64)
     keys_N = np.empty(len(words_N), np.uint32)

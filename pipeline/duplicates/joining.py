@@ -49,7 +49,7 @@ def flatten(parent_F: NDArray[np.int32]) -> None:
 
 
 @compiled
-def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
+def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> np.int32:
     """Sum of the absolute differences of two looks."""
     total = np.int32(0)
     for n in range(len(a)):
@@ -130,9 +130,10 @@ def lead(
         leader_F[i] = i
         for b in range(a + 1, len(members)):
             j = members[b]
-            if leader_F[j] < 0 and popcount(hashes_F[i] ^ hashes_F[j]) <= distance:
-                if difference(looks_FL[i], looks_FL[j]) <= limit:
-                    leader_F[j] = i
+            if leader_F[j] >= 0 or popcount(hashes_F[i] ^ hashes_F[j]) > distance:
+                continue
+            if difference(looks_FL[i], looks_FL[j]) <= limit:
+                leader_F[j] = i
 
 
 @compiled

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import UsageError
 from pipeline.core.files import write_bytes
-from pipeline.duplicates.hashing import Hashes
+from pipeline.duplicates.hashing import HASH_KINDS, Hashes
 from pipeline.duplicates.index import pairs_within
 from pipeline.duplicates.joining import digests_of, flatten, join_classes, join_equal, sums_of
 from pipeline.duplicates.looks import LOOK_SIZE, Looks
@@ -27,13 +27,17 @@ class DedupeOptions:
     """When two crops are near-duplicates."""
 
     distance: int = 6
-    """bits; largest Hamming distance of their pHashes"""
+    """bits; largest Hamming distance of their hashes"""
+    hash_name: str = "phash"
+    """of HASH_KINDS"""
     look_difference: float = 9.0
     """grey levels; largest mean difference of their 8x8 colour pictures"""
 
     def __post_init__(self) -> None:
         if not 0 <= self.distance <= 64:
             raise UsageError(f"--distance must be 0 to 64 bits, got {self.distance}")
+        if self.hash_name not in HASH_KINDS:
+            raise UsageError(f"--hash must be one of {', '.join(HASH_KINDS)}; got {self.hash_name!r}")
         if not 0 <= self.look_difference <= 255:
             raise UsageError(f"look_difference must be 0 to 255 grey levels, got {self.look_difference:g}")
 
@@ -45,60 +49,60 @@ class DedupeOptions:
 
 @dataclass(slots=True)
 class Likeness:
-    """All crops so far. Indices of crops are into `ids`, those of fingerprints into the arrays that end in F."""
+    """All crops so far. There are N crops with F fingerprints."""
 
     ids: list[str] = field(default_factory=list)
     """of the crops, in the order they came"""
-    fingerprint_N: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """of each crop"""
-    hashes_F: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
-    """all different, together with the looks"""
-    looks_FL: Looks = field(default_factory=lambda: np.zeros((0, LOOK_SIZE), np.uint8))
+    fingerprints: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """(N,): of each crop"""
+    hashes: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    """(F,): all different, together with the looks"""
+    looks: Looks = field(default_factory=lambda: np.zeros((0, LOOK_SIZE), np.uint8))
     """(F, LOOK_SIZE)"""
-    root_F: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """the fingerprint that stands for the component"""
-    leader_F: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    """the fingerprint that leads the group; -1 for none yet"""
+    roots: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """(F,): the fingerprint that stands for the component"""
+    leaders: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    """(F,): the fingerprint that leads the group; -1 for none yet"""
 
     def add(self, ids: Sequence[str], hashes_N: Hashes, looks_NL: Looks, options: DedupeOptions) -> None:
         """Takes new crops in and joins them to what they are near-duplicates of."""
-        before = len(self.root_F)
+        before = len(self.roots)
         self.take_in(ids, hashes_N, looks_NL)
-        fresh_F = np.arange(len(self.hashes_F)) >= before
+        fresh_F = np.arange(len(self.hashes)) >= before
         self._join(fresh_F, options)
 
     def join_anew(self, options: DedupeOptions) -> None:
         """Forgets what is joined and compares all with all: with other options, all may be different."""
-        self.root_F = np.arange(len(self.hashes_F), dtype=np.int32)
-        self.leader_F = np.full(len(self.hashes_F), -1, np.int32)
-        self._join(np.ones(len(self.hashes_F), np.bool_), options)
+        self.roots = np.arange(len(self.hashes), dtype=np.int32)
+        self.leaders = np.full(len(self.hashes), -1, np.int32)
+        self._join(np.ones(len(self.hashes), np.bool_), options)
 
     def take_in(self, ids: Sequence[str], hashes_N: Hashes, looks_NL: Looks) -> None:
         """Takes new crops in without joining them to anything."""
-        old = len(self.hashes_F)
-        hashes, looks = np.concatenate([self.hashes_F, hashes_N]), np.concatenate([self.looks_FL, looks_NL])
-        first_of = _first_of_equal(hashes, looks)
+        old = len(self.hashes)
+        hashes, looks = np.concatenate([self.hashes, hashes_N]), np.concatenate([self.looks, looks_NL])
+        first_of = first_of_equal(hashes, looks)
         is_first = first_of == np.arange(len(hashes))
         number_of = np.cumsum(is_first) - 1
         self.ids = [*self.ids, *ids]
-        self.fingerprint_N = np.concatenate([self.fingerprint_N, number_of[first_of[old:]].astype(np.int32)])
-        self.hashes_F, self.looks_FL = hashes[is_first], looks[is_first]
-        new = np.arange(old, len(self.hashes_F), dtype=np.int32)
-        self.root_F = np.concatenate([self.root_F, new])
-        self.leader_F = np.concatenate([self.leader_F, np.full(len(new), -1, np.int32)])
+        self.fingerprints = np.concatenate([self.fingerprints, number_of[first_of[old:]].astype(np.int32)])
+        self.hashes, self.looks = hashes[is_first], looks[is_first]
+        new = np.arange(old, len(self.hashes), dtype=np.int32)
+        self.roots = np.concatenate([self.roots, new])
+        self.leaders = np.concatenate([self.leaders, np.full(len(new), -1, np.int32)])
 
     def _join(self, fresh_F: NDArray[np.bool_], options: DedupeOptions) -> None:
         if not fresh_F.any():
             return
-        sums_F = np.empty(len(self.looks_FL), np.int64)
-        sums_of(self.looks_FL, sums_F)
-        order_F, starts = _classes(self.hashes_F, sums_F, fresh_F)
+        sums_F = np.empty(len(self.looks), np.int64)
+        sums_of(self.looks, sums_F)
+        order_F, starts = _classes(self.hashes, sums_F, fresh_F)
         limit = options.look_limit
-        join_equal(starts, order_F, sums_F, self.looks_FL, fresh_F, limit, self.root_F)
+        join_equal(starts, order_F, sums_F, self.looks, fresh_F, limit, self.roots)
         fresh_classes = int(np.logical_or.reduceat(fresh_F[order_F], starts[:-1]).sum())
-        for left, right in pairs_within(self.hashes_F[order_F[starts[:-1]]], options.distance, fresh_classes):
-            join_classes(left, right, starts, order_F, sums_F, self.looks_FL, fresh_F, limit, self.root_F)
-        flatten(self.root_F)
+        for left, right in pairs_within(self.hashes[order_F[starts[:-1]]], options.distance, fresh_classes):
+            join_classes(left, right, starts, order_F, sums_F, self.looks, fresh_F, limit, self.roots)
+        flatten(self.roots)
 
     def save(self, path: Path, key: str) -> None:
         """Writes all to a file; `key` says what it holds for."""
@@ -111,7 +115,7 @@ class Likeness:
     def load(path: Path, key: str) -> "Likeness | None":
         """What `save` wrote under that key; None when it is absent, damaged, or of another key."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 if stored["key"].tobytes().decode() != key:
                     return None
                 text = stored["ids"].tobytes().decode()
@@ -121,12 +125,12 @@ class Likeness:
         return found if found._is_sound() else None
 
     def _is_sound(self) -> bool:
-        size = len(self.hashes_F)
+        size = len(self.hashes)
         shapes = {name: getattr(self, name).shape for name in _ARRAYS}
         return (
             shapes == {
-                "fingerprint_N": (len(self.ids),), "hashes_F": (size,), "looks_FL": (size, LOOK_SIZE),
-                "root_F": (size,), "leader_F": (size,),
+                "fingerprints": (len(self.ids),), "hashes": (size,), "looks": (size, LOOK_SIZE),
+                "roots": (size,), "leaders": (size,),
             }
             and all(getattr(self, name).dtype == dtype for name, dtype in _ARRAYS.items())
             and all(_within(getattr(self, name), low, size) for name, low in _INDICES)
@@ -134,9 +138,9 @@ class Likeness:
 
 
 _ARRAYS = {
-    "fingerprint_N": np.int32, "hashes_F": np.uint64, "looks_FL": np.uint8, "root_F": np.int32, "leader_F": np.int32,
+    "fingerprints": np.int32, "hashes": np.uint64, "looks": np.uint8, "roots": np.int32, "leaders": np.int32,
 }  # fmt: skip
-_INDICES = (("fingerprint_N", 0), ("root_F", 0), ("leader_F", -1))
+_INDICES = (("fingerprints", 0), ("roots", 0), ("leaders", -1))
 
 
 def _letters(text: str) -> NDArray[np.uint8]:
@@ -147,7 +151,7 @@ def _within(indices: NDArray[np.int32], low: int, end: int) -> bool:
     return len(indices) == 0 or bool(indices.min() >= low and indices.max() < end)
 
 
-def _first_of_equal(hashes_N: Hashes, looks_NL: Looks) -> NDArray[np.int64]:
+def first_of_equal(hashes_N: Hashes, looks_NL: Looks) -> NDArray[np.int64]:
     """Of each fingerprint the index of the first that is the same."""
     digests_N = np.empty(len(hashes_N), np.uint64)
     digests_of(hashes_N, np.ascontiguousarray(looks_NL).view(np.uint64), digests_N)

@@ -17,7 +17,7 @@ DIGIT_BITS = 11
 """of a key sorted at once: 2048 counters stay in the fastest memory"""
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def popcount(_typing: Any, word: Any) -> Any:
     """How many bits of a uint64 are set, as int64; the compiler makes vectors of it."""
 
@@ -70,7 +70,9 @@ def keys_of(
 
 
 @compiled
-def keep_shared_keys(keys_N: NDArray[np.uint32], fresh: int, seen: NDArray[np.uint64], kept_N: NDArray[np.int32]) -> int:
+def keep_shared_keys(
+    keys_N: NDArray[np.uint32], fresh: int, seen: NDArray[np.uint64], kept_N: NDArray[np.int32]
+) -> int:
     """Indices of the first `fresh` words and of those that share a key with one of them; returns how many."""
     seen[:] = 0
     for i in range(fresh):
@@ -175,7 +177,12 @@ def compare_sharers(
 
 @compiled
 def compare_all(
-    words_N: NDArray[np.uint64], fresh: int, distance: int, begin: int, left: NDArray[np.int32], right: NDArray[np.int32]
+    words_N: NDArray[np.uint64],
+    fresh: int,
+    distance: int,
+    begin: int,
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
 ) -> tuple[int, int]:
     """As `compare_sharers`, for every pair with one of the first `fresh` words."""
     found = 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.conflicts import label_conflicts
 from pipeline.core.errors import DatasetError
 from pipeline.core.manifest import SPLITS, read_dataset
 from pipeline.core.progress import Progress, Silent
@@ -12,7 +13,7 @@ from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode,
 from pipeline.core.workspace import Workspace, checked_name, now
 from pipeline.duplicates import HASH_KIND
 from pipeline.export import Draft, ExportOptions, draft, manifest_of, write_version
-from pipeline.flow.deduping import dedupe_if_stale
+from pipeline.flow.deduping import dedupe_if_stale, kinship_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ def export(workspace: Workspace, name: str, options: ExportOptions, progress: Pr
     episodes = {episode.id: episode for episode in catalogue.all(Episode)}
     made = draft(
         name, catalogue.all(Crop), catalogue.all(Label), catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
-        episodes, options,
+        episodes, options, kinship_of(workspace),
     )  # fmt: skip
     earlier = sorted(catalogue.all(DatasetVersion, name=name), key=lambda d: d.version)
     same = next((d for d in earlier if d.digest == made.digest and (workspace.root / d.path).is_dir()), None)
@@ -82,6 +83,8 @@ def export_summary(workspace: Workspace, outcome: ExportOutcome) -> dict[str, An
         "splits": {split: sum(e.split == split for e in examples) for split in SPLITS},
         "classes": {label: sum(e.label == label for e in examples) for label in outcome.made.classes},
         "left_out": outcome.made.left_out,
+        "conflicts": label_conflicts(workspace.catalogue.all(DuplicateGroup), workspace.catalogue.all(Label)),
+        "balance": outcome.made.balance,
         "leaks": outcome.made.leaks["leaks"],
     }
 

@@ -7,7 +7,6 @@ groups, all is made anew, with the same outcome.
 
 import json
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,34 +14,48 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.conflicts import label_conflicts
 from pipeline.core.catalogue import Catalogue
 from pipeline.core.images import decode_rgb
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import Crop, DuplicateComponent, DuplicateGroup, Label, Run
 from pipeline.core.workspace import Workspace
-from pipeline.duplicates import HASH_KIND, LOOK_KIND, DedupeOptions, Found, Likeness, hashes_of, looks_of
-from pipeline.duplicates import hashing, looks
+from pipeline.duplicates import (
+    LOOK_KIND,
+    DedupeOptions,
+    Found,
+    Likeness,
+    hashes_of,
+    hashing,
+    looks,
+    looks_of,
+)
 from pipeline.duplicates.groups import recorded, regroup
-from pipeline.duplicates.hashing import Hashes
+from pipeline.duplicates.hashing import HASH_KINDS, Hashes
 from pipeline.duplicates.looks import Looks
-from pipeline.export import ExportOptions, consensus
 from pipeline.flow.runs import run_digest, run_of
+from pipeline.leaks import Kinship
 
 HASHES_PER_COMMIT = 500
 
 
-def hash_crops(workspace: Workspace, progress: Progress | None = None) -> None:
-    """Computes what is missing of the crops' perceptual hashes and small pictures."""
+def hash_crops(workspace: Workspace, progress: Progress | None = None, hash_name: str = "phash") -> None:
+    """Computes what is missing of the crops' perceptual hashes and small pictures; pHash, which datasets name, always."""
     catalogue = workspace.catalogue
-    missing = sorted(set(catalogue.ids(Crop)) - (catalogue.hashed(HASH_KIND) & catalogue.hashed(LOOK_KIND)))
+    names = sorted({"phash", hash_name})
+    kinds = [LOOK_KIND, *(HASH_KINDS[name] for name in names)]
+    hashed = [catalogue.hashed(kind) for kind in kinds]
+    missing = [id for id in catalogue.ids(Crop) if any(id not in done for done in hashed)]
     with (progress or Silent()).step("hash", len(missing), "crops") as step:
         for start in range(0, len(missing), HASHES_PER_COMMIT):
             batch = catalogue.some(Crop, missing[start : start + HASHES_PER_COMMIT])
             ids = [crop.id for crop in batch]
             pictures = [decode_rgb(workspace.objects.read(c.sha256, ".png"), c.id) for c in batch]
             with catalogue.transaction():
-                catalogue.put_hashes(HASH_KIND, dict(zip(ids, hashing.as_text(hashes_of(pictures)), strict=True)))
+                for name in names:
+                    values = hashing.as_text(hashes_of(pictures, name))
+                    catalogue.put_hashes(HASH_KINDS[name], dict(zip(ids, values, strict=True)))
                 catalogue.put_hashes(LOOK_KIND, dict(zip(ids, looks.as_text(looks_of(pictures)), strict=True)))
             step.advance(len(batch))
 
@@ -54,7 +67,7 @@ def dedupe(workspace: Workspace, options: DedupeOptions, progress: Progress | No
     """
     began = time.monotonic()
     catalogue = workspace.catalogue
-    hash_crops(workspace, progress)
+    hash_crops(workspace, progress, options.hash_name)
     ids = catalogue.ids(Crop)
     digest = _dedupe_digest(ids, options)
     change = _change(workspace, ids, digest, options)
@@ -86,18 +99,18 @@ def dedupe_if_stale(workspace: Workspace, progress: Progress | None = None) -> N
         dedupe(workspace, options, progress)
 
 
-def label_conflicts(groups: Iterable[DuplicateGroup], labels: Iterable[Label]) -> list[dict[str, Any]]:
-    """Groups whose members' labels differ: `group`, `kept`, and `labels`, class -> crops."""
-    agreed, _ = consensus(labels, ExportOptions().exclude)
-    found = []
-    for group in groups:
-        said: dict[str, list[str]] = defaultdict(list)
-        for member in group.members:
-            if member in agreed:
-                said[agreed[member].label].append(member)
-        if len(said) > 1:
-            found.append({"group": group.id, "kept": group.kept, "labels": dict(sorted(said.items()))})
-    return found
+def kinship_of(workspace: Workspace) -> Kinship:
+    """What splits must keep together, and what the leak certificate looks for, by the last `dedupe`."""
+    catalogue = workspace.catalogue
+    last = catalogue.get(Run, "dedupe:all")
+    near = DedupeOptions(**json.loads(last.options)) if last else DedupeOptions()
+    labelled = sorted({label.crop for label in catalogue.all(Label)})
+    return Kinship(
+        ties=[c.members for c in catalogue.all(DuplicateComponent)]
+        + [g.members for g in catalogue.all(DuplicateGroup)],
+        looks=catalogue.hashes(LOOK_KIND, labelled) if near.hash_name == "phash" else {},
+        near=near,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +137,15 @@ def _change(workspace: Workspace, ids: list[str], digest: str, options: DedupeOp
     if last.digest == digest:
         return _Change()
     if json.loads(last.options) != as_plain(options):
-        return _all_anew(workspace, likeness, ids, options)
+        same_hash = json.loads(last.options)["hash_name"] == options.hash_name
+        return _all_anew(workspace, likeness if same_hash else Likeness(), ids, options)
     return _with_new(workspace, likeness, ids, options)
 
 
 def _all_anew(workspace: Workspace, likeness: Likeness, ids: list[str], options: DedupeOptions) -> _Change:
     """Compares all with all; fingerprints that are known are not read again."""
     catalogue = workspace.catalogue
-    likeness.take_in(*_fingerprints(catalogue, likeness, ids))
+    likeness.take_in(*_fingerprints(catalogue, likeness, ids, options))
     likeness.join_anew(options)
     return _Change(
         likeness=likeness,
@@ -146,8 +160,8 @@ def _with_new(workspace: Workspace, likeness: Likeness, ids: list[str], options:
     """Compares new crops with all, and makes the groups anew that they touch."""
     before = replace(likeness)
     old = len(likeness.ids)
-    likeness.add(*_fingerprints(workspace.catalogue, likeness, ids), options)
-    root_N = likeness.root_F[likeness.fingerprint_N]
+    likeness.add(*_fingerprints(workspace.catalogue, likeness, ids, options), options)
+    root_N = likeness.roots[likeness.fingerprints]
     touched_N = np.flatnonzero(np.isin(root_N, root_N[old:]))
     gone_groups, gone_components = recorded(before, touched_N[touched_N < old])
     crops = workspace.catalogue.some(Crop, (likeness.ids[n] for n in touched_N))
@@ -160,11 +174,15 @@ def _with_new(workspace: Workspace, likeness: Likeness, ids: list[str], options:
     )
 
 
-def _fingerprints(catalogue: Catalogue, likeness: Likeness, ids: list[str]) -> tuple[list[str], Hashes, Looks]:
+def _fingerprints(
+    catalogue: Catalogue, likeness: Likeness, ids: list[str], options: DedupeOptions
+) -> tuple[list[str], Hashes, Looks]:
     """Ids, hashes and looks of the crops that are not yet known."""
     known = set(likeness.ids)
     new = [id for id in ids if id not in known]
-    hashes, pictures = (catalogue.hashes(kind, new if known else None) for kind in (HASH_KIND, LOOK_KIND))
+    hashes, pictures = (
+        catalogue.hashes(kind, new if known else None) for kind in (HASH_KINDS[options.hash_name], LOOK_KIND)
+    )
     return new, hashing.as_numbers([hashes[id] for id in new]), looks.as_numbers([pictures[id] for id in new])
 
 
@@ -185,4 +203,4 @@ def _cache(workspace: Workspace) -> Path:
 
 
 def _dedupe_digest(ids: list[str], options: DedupeOptions) -> str:
-    return run_digest("dedupe", [as_plain(options), HASH_KIND, LOOK_KIND, ids])
+    return run_digest("dedupe", [as_plain(options), HASH_KINDS[options.hash_name], LOOK_KIND, ids])

@@ -30,13 +30,13 @@ def compared(hashes: NDArray[np.uint64], distance: int) -> list[tuple[int, int]]
 @pytest.mark.parametrize("distance", [0, 1, 2, 4, 6, 8, 11, 20, 64])
 @pytest.mark.parametrize("varied_bits", [64, 20])
 def test_every_pair_is_found_once_as_by_comparing_all(distance: int, varied_bits: int) -> None:
-    hashes = planted(2500 if distance < 20 else 300, varied_bits=varied_bits)
+    hashes = planted(2500 if varied_bits == 64 and distance < 20 else 400, varied_bits=varied_bits)
     assert found(hashes, distance) == compared(hashes, distance)
 
 
 def test_many_tables_find_what_comparing_all_finds() -> None:
-    hashes = planted(12_000)
-    for distance in (4, 6, 8):
+    hashes = planted(5_000)
+    for distance in (4, 6):
         assert len(planned(hashes, distance, len(hashes)).tables) > 1
         assert found(hashes, distance) == compared(hashes, distance)
 
