@@ -1,9 +1,10 @@
 """The verbs of `pipeline`: each turns flags into options, calls the library, and says the result."""
 
+import dataclasses
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +24,16 @@ class Unit(StrEnum):
 
     shot = "shot"
     episode = "episode"
+    character = "character"
+
+
+class HashName(StrEnum):
+    """Which perceptual hash finds near-duplicates."""
+
+    phash = "phash"
+    dhash = "dhash"
+    whash = "whash"
+    colour = "colour"
 
 
 class ListFormat(StrEnum):
@@ -120,21 +131,21 @@ def merge(
 def dedupe(
     ctx: typer.Context,
     distance: Annotated[int | None, typer.Option("--distance", help="Largest Hamming distance, in bits (6).")] = None,
+    hash_: Annotated[HashName | None, typer.Option("--hash", help="Which perceptual hash (phash).")] = None,
 ) -> None:
     """Mark near-duplicate crops over all episodes; nothing is deleted."""
     from pipeline.core.options import read_settings, resolve
     from pipeline.duplicates import DedupeOptions
-    from pipeline.flow.curation import dedupe as dedupe_workspace
+    from pipeline.flow.deduping import dedupe as dedupe_workspace
 
     session = session_of(ctx)
-    options = resolve(DedupeOptions, read_settings(Path()).get("dedupe", {}), {"distance": distance}, "dedupe")
+    flags = {"distance": distance, "hash_name": hash_.value if hash_ else None}
+    options = resolve(DedupeOptions, read_settings(Path()).get("dedupe", {}), flags, "dedupe")
     workspace = session.workspace()
     with workspace.writing("dedupe"):
         result = dedupe_workspace(workspace, options, session.progress)
-    session.emit(
-        result,
-        [f"{result['crops']} crops, {result['groups']} groups: {result['kept']} kept, {result['marked']} marked"],
-    )
+    lines = [f"{result['crops']} crops, {result['groups']} groups: {result['kept']} kept, {result['marked']} marked"]
+    session.emit(result, lines + _conflict_lines(result["conflicts"]))
 
 
 def import_labels(
@@ -171,7 +182,13 @@ def export(
     test_episode: Annotated[
         list[str] | None, typer.Option("--test-episode", help="Name or id: hold it out as the test split; repeat it.")
     ] = None,
+    embargo: Annotated[
+        float | None, typer.Option("--embargo", min=0, help="Least seconds between splits within an episode (0).")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the split (0).")] = None,
+    allow_leaks: Annotated[
+        bool, typer.Option("--allow-leaks", help="Write it even where the certificate counts leaks.")
+    ] = False,
 ) -> None:
     """Write an immutable dataset version whose splits do not leak."""
     from pipeline import inventory
@@ -185,19 +202,25 @@ def export(
     settings = dict(read_settings(Path()).get("export", {}))
     workspace = session.workspace()
     held_out = tuple(sorted(inventory.episode_named(workspace, name).id for name in test_episode or [])) or None
-    flags = {"shares": _shares(split), "unit": unit.value if unit else None, "seed": seed, "test_episodes": held_out}
+    flags: dict[str, Any] = {
+        "shares": _shares(split),
+        "unit": unit.value if unit else None,
+        "seed": seed,
+        "test_episodes": held_out,
+        "embargo_seconds": embargo,
+    }
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
-    options = resolve(ExportOptions, settings, {"format": format_}, "export")
-    options = type(options)(
-        split=splitting, exclude=options.exclude, duplicates=options.duplicates, format=options.format
-    )
+    options = resolve(ExportOptions, settings, {"format": format_, "allow_leaks": allow_leaks or None}, "export")
+    options = dataclasses.replace(options, split=splitting)
     with workspace.writing("export"):
         outcome = export_version(workspace, name, options, session.progress)
     result = export_summary(workspace, outcome)
     counts = ", ".join(f"{n} {split}" for split, n in result["splits"].items())
     session.emit(
         result,
-        [
+        _conflict_lines(result["conflicts"])
+        + _balance_lines(result["balance"])
+        + [
             f"{result['version']}{' (there already)' if result['already'] else ''}: {result['examples']} examples ({counts})",
             f"leaks: {result['leaks']}; digest {result['digest'][:16]}",
             result["path"],
@@ -301,6 +324,28 @@ def doctor(ctx: typer.Context) -> None:
         [f"{faults} faults" if faults else "no faults"],
     )
     _exit_if(bool(faults))
+
+
+def _conflict_lines(conflicts: list[dict[str, Any]]) -> list[str]:
+    """The first near-duplicates with different labels, and how many more there are."""
+    lines = []
+    for conflict in conflicts[:10]:
+        said = "; ".join(f"{label}: {', '.join(crops[:3])}" for label, crops in conflict["labels"].items())
+        lines.append(f"conflict in {conflict['group']}: {said}")
+    return lines + ([f"... and {len(conflicts) - 10} more conflicts; --json lists all"] if len(conflicts) > 10 else [])
+
+
+def _balance_lines(balance: dict[str, Any]) -> list[str]:
+    """How close the splits came to what was asked for, and what they lack."""
+    got = ", ".join(f"{split} {share:.1%} of {balance['wanted'][split]:.0%}" for split, share in balance["got"].items())
+    lines = [f"shares: {got}; {balance['misplaced']:.1%} would have to move for every class of every character to fit"]
+    absent = [f"{one['class']} in {one['split']}" for one in balance["absent"]]
+    if absent:
+        largest = (
+            f"the largest of {balance['components']} parts that may not be parted has {balance['largest_component']}"
+        )
+        lines.append(f"absent: {', '.join(absent)} ({largest} examples); label more shots, or ask for another --split")
+    return lines
 
 
 def _shares(text: str | None) -> tuple[float, ...] | None:
