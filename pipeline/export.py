@@ -1,26 +1,23 @@
-"""Labels -> an immutable dataset version: the crops, their rows, a manifest, a card, and proof that nothing leaks."""
+"""Labels -> what a dataset version will hold: the crops, their rows, their splits, and proof that nothing leaks.
+
+`pipeline.datasets` writes it.
+"""
 
 import itertools
-import json
-import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import pipeline
-from pipeline.core.errors import DatasetError, UsageError
-from pipeline.core.files import write_bytes, write_json, write_text
-from pipeline.core.manifest import SPLITS, Example, Manifest, content_digest, write_rows
+from pipeline.core.errors import DatasetError
+from pipeline.core.manifest import SPLITS, Example, content_digest
 from pipeline.core.options import as_plain
 from pipeline.core.records import Crop, DuplicateGroup, Episode, Label, Place
 from pipeline.duplicates import best_of, pairs_within
 from pipeline.splits import SplitOptions, assign, components, hold_out
 
-FORMATS = ("folder",)
 LEAK_DISTANCES = (0, 2, 4, 6, 8, 10)
 """bits at which cross-split pairs are counted for the certificate"""
 
@@ -35,12 +32,6 @@ class ExportOptions:
     """answers that are no class of the dataset"""
     duplicates: bool = False
     """whether to export every member of a near-duplicate group, not only the one it keeps"""
-    format: str = "folder"
-    """of FORMATS"""
-
-    def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise UsageError(f"--format must be one of {', '.join(FORMATS)}; got {self.format!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +168,8 @@ def leak_certificate(examples: list[Example], groups: list[DuplicateGroup]) -> d
             sides[key].add(split)
         return sum(len(splits) > 1 for splits in sides.values())
 
-    shots = shared((e.shot, e.split) for e in examples)
-    tracks = shared((e.track, e.split) for e in examples)
+    shots = shared((e.shot, e.split) for e in examples if e.shot)
+    tracks = shared((e.track, e.split) for e in examples if e.track)
     in_groups = shared((g.id, split_of[m]) for g in groups for m in g.members if m in split_of)
     hashes_N = np.array([int(e.phash, 16) for e in examples], dtype=np.uint64)
     splits_N = np.array([SPLITS.index(e.split) for e in examples])
@@ -192,36 +183,10 @@ def leak_certificate(examples: list[Example], groups: list[DuplicateGroup]) -> d
         "shared_shots": shots,
         "shared_tracks": tracks,
         "shared_groups": in_groups,
-        "shared_episodes": shared((e.episode, e.split) for e in examples),
+        "shared_episodes": shared((e.episode, e.split) for e in examples if e.episode),
         "cross_split_pairs": {str(d): pairs[d] for d in LEAK_DISTANCES},
         "smallest_gap_seconds": _smallest_gap(examples),
     }
-
-
-def write_version(
-    folder: Path, manifest: Manifest, made: Draft, read_picture: Callable[[str], bytes], tick: Callable[[float], None]
-) -> None:
-    """Writes the dataset into `folder`, which appears whole or not at all."""
-    part = folder.with_name(f".part-{folder.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    for example in made.examples:
-        write_bytes(part / example.file, read_picture(made.sources[example.id]))
-        tick(1)
-    write_json(part / "leaks.json", made.leaks)
-    write_text(part / "README.md", _card(manifest, made))
-    write_rows(part, manifest, made.examples)
-    part.rename(folder)
-
-
-def manifest_of(name: str, version: int, parent: str, made: Draft, created: str) -> Manifest:
-    """The manifest of a draft."""
-    counts = {split: dict.fromkeys(made.classes, 0) for split in SPLITS}
-    for example in made.examples:
-        counts[example.split][example.label] += 1
-    return Manifest(
-        name=name, version=version, parent=parent, digest=made.digest, classes=made.classes, counts=counts,
-        options=made.options, code_version=pipeline.__version__, created=created,
-    )  # fmt: skip
 
 
 def _without_duplicates(
@@ -265,7 +230,8 @@ def _smallest_gap(examples: list[Example]) -> float | None:
     gaps = []
     by_episode: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
-        by_episode[example.episode].append(example)
+        if example.episode:
+            by_episode[example.episode].append(example)
     for same in by_episode.values():
         same.sort(key=lambda e: e.pts)
         gaps += [float((b.pts - a.pts) * a.time_base) for a, b in itertools.pairwise(same) if a.split != b.split]
@@ -274,26 +240,3 @@ def _smallest_gap(examples: list[Example]) -> float | None:
 
 def _reasons(left_out: Counter[str]) -> str:
     return ", ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()) if n) or "none"
-
-
-def _card(manifest: Manifest, made: Draft) -> str:
-    rows = "\n".join(
-        f"| {label} | " + " | ".join(str(manifest.counts[split][label]) for split in SPLITS) + " |"
-        for label in manifest.classes
-    )
-    return f"""# {manifest.name}, version {manifest.version}
-
-{len(made.examples)} drawn faces with their emotion, cut from episodes by toonsift {manifest.code_version}.
-
-| class | {" | ".join(SPLITS)} |
-| --- | {" | ".join("---:" for _ in SPLITS)} |
-{rows}
-
-* Digest: `{manifest.digest}`; parent: `{manifest.parent or "none"}`
-* Left out: {_reasons(Counter(made.left_out))}
-* Splits never part a {manifest.options["split"]["unit"]}, a track, or a group of near-duplicates. Counted on the rows
-  below (leaks.json): `{json.dumps(made.leaks)}`
-* Every row of examples.parquet names its episode (SHA-256), time (`pts` x `time_base`), box, shot and track.
-
-The pictures belong to whoever owns the episodes; look at their terms before you pass this folder on.
-"""

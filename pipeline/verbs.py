@@ -1,6 +1,7 @@
 """The verbs of `pipeline`: each turns flags into options, calls the library, and says the result."""
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -167,10 +168,7 @@ def export(
     held_out = tuple(sorted(inventory.episode_named(workspace, name).id for name in test_episode or [])) or None
     flags = {"shares": _shares(split), "unit": unit.value if unit else None, "seed": seed, "test_episodes": held_out}
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
-    options = resolve(ExportOptions, settings, {"format": format_}, "export")
-    options = type(options)(
-        split=splitting, exclude=options.exclude, duplicates=options.duplicates, format=options.format
-    )
+    options = replace(resolve(ExportOptions, settings, {}, "export"), split=splitting)
     with workspace.writing("export"):
         outcome = export_version(workspace, name, options, session.progress)
     result = export_summary(workspace, outcome)

@@ -14,8 +14,10 @@ from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label, Run
 from pipeline.core.workspace import Workspace, checked_name, now
+from pipeline.datasets.agreement import agreement
+from pipeline.datasets.versions import manifest_of, write_version
 from pipeline.duplicates import HASH_KIND, LOOK_KIND, DedupeOptions, find_groups, look, phash
-from pipeline.export import Draft, ExportOptions, draft, manifest_of, write_version
+from pipeline.export import Draft, ExportOptions, draft
 from pipeline.flow.runs import run_digest, run_of
 
 HASHES_PER_COMMIT = 500
@@ -93,8 +95,9 @@ def export(workspace: Workspace, name: str, options: ExportOptions, progress: Pr
     catalogue = workspace.catalogue
     dedupe_if_stale(workspace, progress)
     episodes = {episode.id: episode for episode in catalogue.all(Episode)}
+    labels = catalogue.all(Label)
     made = draft(
-        name, catalogue.all(Crop), catalogue.all(Label), catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
+        name, catalogue.all(Crop), labels, catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
         episodes, options,
     )  # fmt: skip
     earlier = sorted(catalogue.all(DatasetVersion, name=name), key=lambda d: d.version)
@@ -104,16 +107,20 @@ def export(workspace: Workspace, name: str, options: ExportOptions, progress: Pr
     version = earlier[-1].version + 1 if earlier else 1
     relative = Path("datasets") / name / f"{version:04d}"
     created = now()
-    manifest = manifest_of(name, version, earlier[-1].digest if earlier else "", made, created)
+    manifest = manifest_of(
+        name, version, earlier[-1].digest if earlier else "", made.examples, made.classes, made.options, created,
+        agreement(labels, {example.id for example in made.examples}),
+    )  # fmt: skip
     if (workspace.root / relative).exists():  # a killed export wrote it but never recorded it
         shutil.rmtree(workspace.root / relative)
-    (workspace.root / relative).parent.mkdir(parents=True, exist_ok=True)
     with (progress or Silent()).step("export", len(made.examples), "images") as step:
         write_version(
             workspace.root / relative,
             manifest,
-            made,
-            lambda digest: workspace.objects.read(digest, ".png"),
+            made.examples,
+            made.leaks,
+            made.left_out,
+            lambda example: workspace.objects.read(made.sources[example.id], ".png"),
             step.advance,
         )
     record = DatasetVersion(
