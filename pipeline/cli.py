@@ -15,7 +15,7 @@ import typer
 
 import pipeline
 from cascades import cli as cascades_cli
-from pipeline import verbs
+from pipeline import dataset_verbs, verbs
 from pipeline.console import Session
 from pipeline.core.errors import ToonsiftError, UsageError
 from train import cli as train_cli
@@ -58,7 +58,8 @@ imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring i
 imports.command("labels")(verbs.import_labels)
 app.add_typer(imports, name="import")
 app.command("export")(verbs.export)
-app.command("verify")(verbs.verify)
+app.command("verify")(dataset_verbs.verify)
+app.command("diff")(dataset_verbs.diff)
 app.command("train")(train_cli.train)
 app.command("evaluate")(train_cli.evaluate)
 app.command("list")(verbs.list_)

@@ -25,6 +25,17 @@ class Unit(StrEnum):
     episode = "episode"
 
 
+class DatasetFormat(StrEnum):
+    """What a dataset version is written as."""
+
+    folder = "folder"
+    parquet = "parquet"
+    webdataset = "webdataset"
+    coco = "coco"
+    croissant = "croissant"
+    recipe = "recipe"
+
+
 class ListFormat(StrEnum):
     """How rows are printed."""
 
@@ -143,8 +154,16 @@ def import_labels(
 
 def export(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Of the dataset; each change of its contents makes a new version.")],
-    format_: Annotated[str | None, typer.Option("--format", help="folder: images and examples.parquet.")] = None,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Of the dataset; each change of its contents makes a new version. NAME@2 writes that version anew."
+        ),
+    ],
+    format_: Annotated[
+        DatasetFormat | None, typer.Option("--format", help="folder: images and examples.parquet (the default).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write it. Default: in the workspace.")] = None,
     split: Annotated[
         str | None, typer.Option("--split", help="Shares of train,val,test, e.g. 0.8,0.1,0.1 (0.7,0.1,0.2).")
     ] = None,
@@ -160,6 +179,7 @@ def export(
     from pipeline.export import ExportOptions
     from pipeline.flow.curation import export as export_version
     from pipeline.flow.curation import export_summary
+    from pipeline.flow.datasets import summary_of, version_record, write_as
     from pipeline.splits import SplitOptions
 
     session = session_of(ctx)
@@ -170,37 +190,27 @@ def export(
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
     options = replace(resolve(ExportOptions, settings, {}, "export"), split=splitting)
     with workspace.writing("export"):
-        outcome = export_version(workspace, name, options, session.progress)
-    result = export_summary(workspace, outcome)
+        if "@" in name:
+            if split or unit or seed is not None or test_episode:
+                raise UsageError(
+                    f"{name} is a version that exists: it cannot be split anew; leave the @ and number out"
+                )
+            record = version_record(workspace, name)
+            result = summary_of(workspace, record)
+        else:
+            outcome = export_version(workspace, name, options, session.progress)
+            record, result = outcome.dataset, export_summary(workspace, outcome)
+        written = write_as(workspace, record, format_ or "folder", out, session.progress)
+    result |= {"format": format_ or "folder", "path": str(written.path), "folder": str(workspace.root / record.path)}
     counts = ", ".join(f"{n} {split}" for split, n in result["splits"].items())
     session.emit(
         result,
         [
-            f"{result['version']}{' (there already)' if result['already'] else ''}: {result['examples']} examples ({counts})",
+            f"{result['version']}{' (there already)' if written.already and result['already'] else ''}: {result['examples']} examples ({counts})",
             f"leaks: {result['leaks']}; digest {result['digest'][:16]}",
             result["path"],
         ],
     )
-
-
-def verify(
-    ctx: typer.Context,
-    dataset: Annotated[str | None, typer.Argument(help="A dataset version; without it, the workspace.")] = None,
-) -> None:
-    """Check that every file is as it was recorded."""
-    from pipeline import inventory
-    from pipeline.flow.curation import verify_dataset
-
-    session = session_of(ctx)
-    workspace = session.workspace()
-    faults = verify_dataset(workspace, dataset) if dataset else inventory.verify(workspace)
-    for fault in faults:
-        session.warn(fault)
-    what = dataset or str(workspace.root)
-    session.emit(
-        {"verified": what, "faults": faults}, [f"{what}: {f'{len(faults)} faults' if faults else 'as recorded'}"]
-    )
-    _exit_if(bool(faults))
 
 
 def list_(

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import DatasetError
-from pipeline.core.files import digest_of, inside, whole_file
+from pipeline.core.files import digest_of, inside, whole_file, write_json
 from pipeline.core.records import Box
 from pipeline.core.sums import altered_files
 
@@ -123,9 +123,12 @@ def write_rows(folder: Path, manifest: Manifest, examples: list[Example]) -> Non
     rows = [as_row(example) for example in sorted(examples, key=lambda e: e.id)]
     with whole_file(folder / "examples.parquet") as stream:
         pq.write_table(pa.Table.from_pylist(rows, schema=_schema()), stream, compression="zstd")
-    document = {"format": FORMAT, **{key: getattr(manifest, key) for key in Manifest.__slots__}}
-    with whole_file(folder / "manifest.json") as stream:
-        stream.write((json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+    write_json(folder / "manifest.json", manifest_document(manifest))
+
+
+def manifest_document(manifest: Manifest) -> dict[str, Any]:
+    """What manifest.json holds."""
+    return {"format": FORMAT, **{key: getattr(manifest, key) for key in Manifest.__slots__}}
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -153,10 +156,10 @@ def read_dataset(folder: Path) -> Dataset:
             f"{path}: format {document['format']} is newer than this toonsift reads ({FORMAT}); upgrade toonsift"
         )
     try:
-        manifest = _manifest_of(document)
+        manifest = manifest_from(document)
         table = pq.read_table(folder / "examples.parquet", schema=_schema())
         examples = tuple(as_example(row) for row in table.to_pylist())
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, pa.ArrowException) as error:
         raise DatasetError(
             f"{folder}: manifest.json or examples.parquet is damaged ({error}); export the dataset again"
         ) from error
@@ -182,7 +185,8 @@ def damaged_files(dataset: Dataset) -> list[tuple[str, str]]:
     return altered_files(dataset.folder, ((e.file, e.sha256) for e in dataset.examples))
 
 
-def _manifest_of(document: dict[str, Any]) -> Manifest:
+def manifest_from(document: dict[str, Any]) -> Manifest:
+    """The manifest of such a document. Raises KeyError, TypeError, AttributeError or ValueError when it is none."""
     return Manifest(
         name=str(document["name"]),
         version=int(document["version"]),

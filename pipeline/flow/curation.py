@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import DatasetError
 from pipeline.core.images import decode_rgb
-from pipeline.core.manifest import SPLITS, read_dataset
+from pipeline.core.manifest import SPLITS
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label, Run
@@ -146,14 +145,3 @@ def export_summary(workspace: Workspace, outcome: ExportOutcome) -> dict[str, An
         "left_out": outcome.made.left_out,
         "leaks": outcome.made.leaks["leaks"],
     }
-
-
-def verify_dataset(workspace: Workspace, wanted: str) -> list[str]:
-    """What differs between a dataset version and what was exported; empty when it is whole."""
-    from pipeline.core.manifest import damaged_files
-
-    try:
-        dataset = read_dataset(workspace.dataset_folder(wanted))
-    except DatasetError as error:
-        return [str(error)]
-    return [f"{dataset.folder / file}: {fault}" for file, fault in damaged_files(dataset)]
