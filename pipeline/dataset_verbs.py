@@ -1,11 +1,25 @@
 """The verbs about dataset versions that exist: verify, diff, import dataset, rebuild."""
 
 from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.console import session_of
+
+
+class OutsideKind(StrEnum):
+    """Layouts of other people's data sets."""
+
+    fer2013 = "fer2013"
+    ferg = "ferg"
+    folder = "folder"
+    parquet = "parquet"
+    webdataset = "webdataset"
+    coco = "coco"
+
 
 SHOWN = 20
 """lines of one kind for people; --json lists all"""
@@ -72,3 +86,53 @@ def diff(
         {"first": first, "second": second, "same": found.same, "counts": counts, **asdict(found)},
         [*more, f"{said}; {found.unchanged} examples unchanged"],
     )
+
+
+def import_dataset(
+    ctx: typer.Context,
+    kind: Annotated[OutsideKind, typer.Argument(help="How it is laid out.")],
+    path: Annotated[Path, typer.Argument(help="The folder, file, zip or tar.")],
+    name: Annotated[str, typer.Option("--name", help="Of the dataset that it becomes.")],
+    split: Annotated[
+        str | None, typer.Option("--split", help="Shares of train,val,test where it has no splits (0.7,0.1,0.2).")
+    ] = None,
+    resplit: Annotated[bool, typer.Option("--resplit", help="Make splits even where it has its own.")] = False,
+    test_character: Annotated[
+        list[str] | None, typer.Option("--test-character", help="Hold a character out as the test split; repeat it.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of splits that are made (0).")] = 0,
+) -> None:
+    """Import somebody else's data set as a dataset version, its splits respected or leak-free ones made."""
+    from pipeline.core.options import shares_of
+    from pipeline.flow.importing import ImportOptions, import_summary
+    from pipeline.flow.importing import import_dataset as import_version
+    from pipeline.splits import SplitOptions
+
+    session = session_of(ctx)
+    shares = shares_of(split)
+    options = ImportOptions(
+        split=SplitOptions(seed=seed, shares=shares) if shares else SplitOptions(seed=seed),
+        resplit=resplit,
+        test_characters=tuple(sorted(test_character or [])),
+    )
+    workspace = session.workspace()
+    with workspace.writing("import dataset"):
+        outcome = import_version(workspace, kind.value, path, name, options, session.progress)
+    result = import_summary(workspace, outcome)
+    for one in outcome.rejected[: SHOWN if not session.json else 0]:
+        session.warn(f"{one.source}: {one.reason}")
+    if len(outcome.rejected) > SHOWN and not session.json:
+        session.warn(f"... and {len(outcome.rejected) - SHOWN} more rejected; --json lists all")
+    counts = ", ".join(f"{n} {split}" for split, n in result["splits"].items())
+    session.emit(
+        result,
+        [
+            *(f"note: {note}" for note in outcome.notes),
+            f"{result['version']}{' (there already)' if result['already'] else ''}: {result['imported']} examples ({counts}), "
+            f"{len(outcome.rejected)} rejected",
+            f"leaks: {result['leaks']}; digest {result['digest'][:16]}",
+            result["path"],
+        ],
+    )
+    if outcome.rejected:
+        raise typer.Exit(1)

@@ -175,7 +175,7 @@ def export(
 ) -> None:
     """Write an immutable dataset version whose splits do not leak."""
     from pipeline import inventory
-    from pipeline.core.options import read_settings, resolve
+    from pipeline.core.options import read_settings, resolve, shares_of
     from pipeline.export import ExportOptions
     from pipeline.flow.curation import export as export_version
     from pipeline.flow.curation import export_summary
@@ -186,7 +186,7 @@ def export(
     settings = dict(read_settings(Path()).get("export", {}))
     workspace = session.workspace()
     held_out = tuple(sorted(inventory.episode_named(workspace, name).id for name in test_episode or [])) or None
-    flags = {"shares": _shares(split), "unit": unit.value if unit else None, "seed": seed, "test_episodes": held_out}
+    flags = {"shares": shares_of(split), "unit": unit.value if unit else None, "seed": seed, "test_episodes": held_out}
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
     options = replace(resolve(ExportOptions, settings, {}, "export"), split=splitting)
     with workspace.writing("export"):
@@ -289,15 +289,6 @@ def doctor(ctx: typer.Context) -> None:
         [f"{faults} faults" if faults else "no faults"],
     )
     _exit_if(bool(faults))
-
-
-def _shares(text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--split needs three numbers like 0.8,0.1,0.1; got {text!r}") from None
 
 
 def _tally(words: list[str]) -> str:

@@ -1,10 +1,8 @@
 """Crops -> near-duplicate groups; labels -> a dataset version."""
 
 import json
-import shutil
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.core.images import decode_rgb
@@ -12,12 +10,12 @@ from pipeline.core.manifest import SPLITS
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label, Run
-from pipeline.core.workspace import Workspace, checked_name, now
+from pipeline.core.workspace import Workspace, checked_name
 from pipeline.datasets.agreement import agreement
-from pipeline.datasets.versions import manifest_of, write_version
 from pipeline.duplicates import HASH_KIND, LOOK_KIND, DedupeOptions, find_groups, look, phash
 from pipeline.export import Draft, ExportOptions, draft
 from pipeline.flow.runs import run_digest, run_of
+from pipeline.flow.versions import Content, put_version
 
 HASHES_PER_COMMIT = 500
 
@@ -99,36 +97,16 @@ def export(workspace: Workspace, name: str, options: ExportOptions, progress: Pr
         name, catalogue.all(Crop), labels, catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
         episodes, options,
     )  # fmt: skip
-    earlier = sorted(catalogue.all(DatasetVersion, name=name), key=lambda d: d.version)
-    same = next((d for d in earlier if d.digest == made.digest and (workspace.root / d.path).is_dir()), None)
-    if same:
-        return ExportOutcome(dataset=same, made=made, already=True)
-    version = earlier[-1].version + 1 if earlier else 1
-    relative = Path("datasets") / name / f"{version:04d}"
-    created = now()
-    manifest = manifest_of(
-        name, version, earlier[-1].digest if earlier else "", made.examples, made.classes, made.options, created,
-        agreement(labels, {example.id for example in made.examples}),
+    dataset, already = put_version(
+        workspace,
+        Content(
+            name=name, examples=made.examples, classes=made.classes, options=made.options, leaks=made.leaks,
+            left_out=made.left_out, agreement=agreement(labels, {example.id for example in made.examples}),
+        ),
+        lambda example: workspace.objects.read(made.sources[example.id], ".png"),
+        progress,
     )  # fmt: skip
-    if (workspace.root / relative).exists():  # a killed export wrote it but never recorded it
-        shutil.rmtree(workspace.root / relative)
-    with (progress or Silent()).step("export", len(made.examples), "images") as step:
-        write_version(
-            workspace.root / relative,
-            manifest,
-            made.examples,
-            made.leaks,
-            made.left_out,
-            lambda example: workspace.objects.read(made.sources[example.id], ".png"),
-            step.advance,
-        )
-    record = DatasetVersion(
-        id=f"{name}@{version}", name=name, version=version, digest=made.digest, parent=manifest.parent,
-        path=str(relative), examples=len(made.examples), created=created,
-    )  # fmt: skip
-    with catalogue.transaction():
-        catalogue.put([record])
-    return ExportOutcome(dataset=record, made=made, already=False)
+    return ExportOutcome(dataset=dataset, made=made, already=already)
 
 
 def export_summary(workspace: Workspace, outcome: ExportOutcome) -> dict[str, Any]:
