@@ -157,10 +157,14 @@ def drawn(seeds: Sequence[int], seconds: float) -> None:
                     tables.setdefault(f"PySceneDetect {name}", Tally()).add(peer(path, name), truth)
                 if seed == seeds[0]:
                     costs.append(cost_row(path, frames))
-    print(f"drawn series, seeds {', '.join(map(str, seeds))}, {len(ENCODINGS)} encodings of each, {seconds:g} s\n{HEAD}")
+    print(
+        f"drawn series, seeds {', '.join(map(str, seeds))}, {len(ENCODINGS)} encodings of each, {seconds:g} s\n{HEAD}"
+    )
     for name, tally in tables.items():
         print(tally.row(name))
-    print(f"\n{'held drawings':<20}{'F1':>8}{'prec.':>8}{'recall':>8}{'whole':>8}   without a shot's black first frame: recall")
+    print(
+        f"\n{'held drawings':<20}{'F1':>8}{'prec.':>8}{'recall':>8}{'whole':>8}   without a shot's black first frame: recall"
+    )
     for name, (right, found, there, whole, black) in holds.items():
         print(
             f"{name:<20}{2 * right / (found + there):8.4f}{right / found:8.4f}{right / there:8.4f}{whole / there:8.4f}"

@@ -1,24 +1,21 @@
-"""Labels -> an immutable dataset version: the crops, their rows, a manifest, a card, and proof that nothing leaks."""
+"""Labels -> what a dataset version will hold: the crops, their rows, their splits, and proof that nothing leaks.
+
+`pipeline.datasets` writes it.
+"""
 
 import json
-import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pipeline
-from pipeline.core.errors import DatasetError, UsageError
-from pipeline.core.files import write_bytes, write_json, write_text
-from pipeline.core.manifest import SPLITS, Example, Manifest, content_digest, write_rows
+from pipeline.core.errors import DatasetError
+from pipeline.core.manifest import Example, content_digest
 from pipeline.core.options import as_plain
 from pipeline.core.records import Crop, DuplicateGroup, Episode, Label, Place
 from pipeline.duplicates import best_of
 from pipeline.leaks import Kinship, leak_certificate
 from pipeline.splits import Candidate, SplitOptions, share_out
-
-FORMATS = ("folder",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +28,8 @@ class ExportOptions:
     """answers that are no class of the dataset"""
     duplicates: bool = False
     """whether to export every member of a near-duplicate group, not only the one it keeps"""
-    format: str = "folder"
-    """of FORMATS"""
     allow_leaks: bool = False
     """whether to write a version whose certificate counts leaks"""
-
-    def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise UsageError(f"--format must be one of {', '.join(FORMATS)}; got {self.format!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,32 +164,6 @@ def draft(
     )
 
 
-def write_version(
-    folder: Path, manifest: Manifest, made: Draft, read_picture: Callable[[str], bytes], tick: Callable[[float], None]
-) -> None:
-    """Writes the dataset into `folder`, which appears whole or not at all."""
-    part = folder.with_name(f".part-{folder.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    for example in made.examples:
-        write_bytes(part / example.file, read_picture(made.sources[example.id]))
-        tick(1)
-    write_json(part / "leaks.json", made.leaks)
-    write_text(part / "README.md", _card(manifest, made))
-    write_rows(part, manifest, made.examples)
-    part.rename(folder)
-
-
-def manifest_of(name: str, version: int, parent: str, made: Draft, created: str) -> Manifest:
-    """The manifest of a draft."""
-    counts = {split: dict.fromkeys(made.classes, 0) for split in SPLITS}
-    for example in made.examples:
-        counts[example.split][example.label] += 1
-    return Manifest(
-        name=name, version=version, parent=parent, digest=made.digest, classes=made.classes, counts=counts,
-        options=made.options, code_version=pipeline.__version__, created=created,
-    )  # fmt: skip
-
-
 def _without_duplicates(
     chosen: dict[str, Crop], groups: list[DuplicateGroup], agreed: dict[str, Consensus], left_out: Counter[str]
 ) -> dict[str, Crop]:
@@ -244,26 +209,3 @@ def _example(
 
 def _reasons(left_out: Counter[str]) -> str:
     return ", ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()) if n) or "none"
-
-
-def _card(manifest: Manifest, made: Draft) -> str:
-    rows = "\n".join(
-        f"| {label} | " + " | ".join(str(manifest.counts[split][label]) for split in SPLITS) + " |"
-        for label in manifest.classes
-    )
-    return f"""# {manifest.name}, version {manifest.version}
-
-{len(made.examples)} drawn faces with their emotion, cut from episodes by toonsift {manifest.code_version}.
-
-| class | {" | ".join(SPLITS)} |
-| --- | {" | ".join("---:" for _ in SPLITS)} |
-{rows}
-
-* Digest: `{manifest.digest}`; parent: `{manifest.parent or "none"}`
-* Left out: {_reasons(Counter(made.left_out))}
-* Splits never part a {manifest.options["split"]["unit"]}, a track, or a group of near-duplicates. Counted on the rows
-  below (leaks.json): `{json.dumps(made.leaks)}`
-* Every row of examples.parquet names its episode (SHA-256), time (`pts` x `time_base`), box, shot and track.
-
-The pictures belong to whoever owns the episodes; look at their terms before you pass this folder on.
-"""

@@ -36,6 +36,17 @@ class HashName(StrEnum):
     colour = "colour"
 
 
+class DatasetFormat(StrEnum):
+    """What a dataset version is written as."""
+
+    folder = "folder"
+    parquet = "parquet"
+    webdataset = "webdataset"
+    coco = "coco"
+    croissant = "croissant"
+    recipe = "recipe"
+
+
 class ListFormat(StrEnum):
     """How rows are printed."""
 
@@ -173,8 +184,16 @@ def import_labels(
 
 def export(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Of the dataset; each change of its contents makes a new version.")],
-    format_: Annotated[str | None, typer.Option("--format", help="folder: images and examples.parquet.")] = None,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Of the dataset; each change of its contents makes a new version. NAME@2 writes that version anew."
+        ),
+    ],
+    format_: Annotated[
+        DatasetFormat | None, typer.Option("--format", help="folder: images and examples.parquet (the default).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write it. Default: in the workspace.")] = None,
     split: Annotated[
         str | None, typer.Option("--split", help="Shares of train,val,test, e.g. 0.8,0.1,0.1 (0.7,0.1,0.2).")
     ] = None,
@@ -192,10 +211,11 @@ def export(
 ) -> None:
     """Write an immutable dataset version whose splits do not leak."""
     from pipeline import inventory
-    from pipeline.core.options import read_settings, resolve
+    from pipeline.core.options import read_settings, resolve, shares_of
     from pipeline.export import ExportOptions
     from pipeline.flow.curation import export as export_version
     from pipeline.flow.curation import export_summary
+    from pipeline.flow.datasets import summary_of, version_record, write_as
     from pipeline.splits import SplitOptions
 
     session = session_of(ctx)
@@ -203,49 +223,39 @@ def export(
     workspace = session.workspace()
     held_out = tuple(sorted(inventory.episode_named(workspace, name).id for name in test_episode or [])) or None
     flags: dict[str, Any] = {
-        "shares": _shares(split),
+        "shares": shares_of(split),
         "unit": unit.value if unit else None,
         "seed": seed,
         "test_episodes": held_out,
         "embargo_seconds": embargo,
     }
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
-    options = resolve(ExportOptions, settings, {"format": format_, "allow_leaks": allow_leaks or None}, "export")
+    options = resolve(ExportOptions, settings, {"allow_leaks": allow_leaks or None}, "export")
     options = dataclasses.replace(options, split=splitting)
     with workspace.writing("export"):
-        outcome = export_version(workspace, name, options, session.progress)
-    result = export_summary(workspace, outcome)
+        if "@" in name:
+            if split or unit or seed is not None or test_episode:
+                raise UsageError(
+                    f"{name} is a version that exists: it cannot be split anew; leave the @ and number out"
+                )
+            record = version_record(workspace, name)
+            result = summary_of(workspace, record)
+        else:
+            outcome = export_version(workspace, name, options, session.progress)
+            record, result = outcome.dataset, export_summary(workspace, outcome)
+        written = write_as(workspace, record, format_ or "folder", out, session.progress)
+    result |= {"format": format_ or "folder", "path": str(written.path), "folder": str(workspace.root / record.path)}
     counts = ", ".join(f"{n} {split}" for split, n in result["splits"].items())
     session.emit(
         result,
         _conflict_lines(result["conflicts"])
         + _balance_lines(result["balance"])
         + [
-            f"{result['version']}{' (there already)' if result['already'] else ''}: {result['examples']} examples ({counts})",
+            f"{result['version']}{' (there already)' if written.already and result['already'] else ''}: {result['examples']} examples ({counts})",
             f"leaks: {result['leaks']}; digest {result['digest'][:16]}",
             result["path"],
         ],
     )
-
-
-def verify(
-    ctx: typer.Context,
-    dataset: Annotated[str | None, typer.Argument(help="A dataset version; without it, the workspace.")] = None,
-) -> None:
-    """Check that every file is as it was recorded."""
-    from pipeline import inventory
-    from pipeline.flow.curation import verify_dataset
-
-    session = session_of(ctx)
-    workspace = session.workspace()
-    faults = verify_dataset(workspace, dataset) if dataset else inventory.verify(workspace)
-    for fault in faults:
-        session.warn(fault)
-    what = dataset or str(workspace.root)
-    session.emit(
-        {"verified": what, "faults": faults}, [f"{what}: {f'{len(faults)} faults' if faults else 'as recorded'}"]
-    )
-    _exit_if(bool(faults))
 
 
 def list_(
@@ -346,15 +356,6 @@ def _balance_lines(balance: dict[str, Any]) -> list[str]:
         )
         lines.append(f"absent: {', '.join(absent)} ({largest} examples); label more shots, or ask for another --split")
     return lines
-
-
-def _shares(text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--split needs three numbers like 0.8,0.1,0.1; got {text!r}") from None
 
 
 def _exit_if(failed: bool) -> None:

@@ -1,19 +1,18 @@
 """Labels -> a dataset version."""
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.conflicts import label_conflicts
-from pipeline.core.errors import DatasetError
-from pipeline.core.manifest import SPLITS, read_dataset
-from pipeline.core.progress import Progress, Silent
+from pipeline.core.manifest import SPLITS
+from pipeline.core.progress import Progress
 from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label
-from pipeline.core.workspace import Workspace, checked_name, now
+from pipeline.core.workspace import Workspace, checked_name
+from pipeline.datasets.agreement import agreement
 from pipeline.duplicates import HASH_KIND
-from pipeline.export import Draft, ExportOptions, draft, manifest_of, write_version
+from pipeline.export import Draft, ExportOptions, draft
 from pipeline.flow.deduping import dedupe_if_stale, kinship_of
+from pipeline.flow.versions import Content, put_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,36 +38,21 @@ def export(workspace: Workspace, name: str, options: ExportOptions, progress: Pr
     catalogue = workspace.catalogue
     dedupe_if_stale(workspace, progress)
     episodes = {episode.id: episode for episode in catalogue.all(Episode)}
+    labels = catalogue.all(Label)
     made = draft(
-        name, catalogue.all(Crop), catalogue.all(Label), catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
+        name, catalogue.all(Crop), labels, catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
         episodes, options, kinship_of(workspace),
     )  # fmt: skip
-    earlier = sorted(catalogue.all(DatasetVersion, name=name), key=lambda d: d.version)
-    same = next((d for d in earlier if d.digest == made.digest and (workspace.root / d.path).is_dir()), None)
-    if same:
-        return ExportOutcome(dataset=same, made=made, already=True)
-    version = earlier[-1].version + 1 if earlier else 1
-    relative = Path("datasets") / name / f"{version:04d}"
-    created = now()
-    manifest = manifest_of(name, version, earlier[-1].digest if earlier else "", made, created)
-    if (workspace.root / relative).exists():  # a killed export wrote it but never recorded it
-        shutil.rmtree(workspace.root / relative)
-    (workspace.root / relative).parent.mkdir(parents=True, exist_ok=True)
-    with (progress or Silent()).step("export", len(made.examples), "images") as step:
-        write_version(
-            workspace.root / relative,
-            manifest,
-            made,
-            lambda digest: workspace.objects.read(digest, ".png"),
-            step.advance,
-        )
-    record = DatasetVersion(
-        id=f"{name}@{version}", name=name, version=version, digest=made.digest, parent=manifest.parent,
-        path=str(relative), examples=len(made.examples), created=created,
+    dataset, already = put_version(
+        workspace,
+        Content(
+            name=name, examples=made.examples, classes=made.classes, options=made.options, leaks=made.leaks,
+            left_out=made.left_out, agreement=agreement(labels, {example.id for example in made.examples}),
+        ),
+        lambda example: workspace.objects.read(made.sources[example.id], ".png"),
+        progress,
     )  # fmt: skip
-    with catalogue.transaction():
-        catalogue.put([record])
-    return ExportOutcome(dataset=record, made=made, already=False)
+    return ExportOutcome(dataset=dataset, made=made, already=already)
 
 
 def export_summary(workspace: Workspace, outcome: ExportOutcome) -> dict[str, Any]:
@@ -87,14 +71,3 @@ def export_summary(workspace: Workspace, outcome: ExportOutcome) -> dict[str, An
         "balance": outcome.made.balance,
         "leaks": outcome.made.leaks["leaks"],
     }
-
-
-def verify_dataset(workspace: Workspace, wanted: str) -> list[str]:
-    """What differs between a dataset version and what was exported; empty when it is whole."""
-    from pipeline.core.manifest import damaged_files
-
-    try:
-        dataset = read_dataset(workspace.dataset_folder(wanted))
-    except DatasetError as error:
-        return [str(error)]
-    return [f"{dataset.folder / file}: {fault}" for file, fault in damaged_files(dataset)]
