@@ -44,16 +44,26 @@ def span_of(region: Region, level: Level, window: tuple[int, int]) -> Span | Non
         within = within and width <= region.largest[0] and height <= region.largest[1]
     begin_x, begin_y, end_x, end_y = region.inner
     columns = _between(
-        on_image(np.arange(level.columns), level), begin_x * width, end_x * width, region.left, region.right
+        on_image(np.arange(level.columns) * level.step, level.scale),
+        begin_x * width,
+        end_x * width,
+        region.left,
+        region.right,
     )
-    rows = _between(on_image(np.arange(level.rows), level), begin_y * height, end_y * height, region.top, region.bottom)
+    rows = _between(
+        on_image(np.arange(level.rows) * level.step, level.scale),
+        begin_y * height,
+        end_y * height,
+        region.top,
+        region.bottom,
+    )
     return Span(*columns, *rows) if within and columns[0] < columns[1] and rows[0] < rows[1] else None
 
 
-def on_image(places_N: NDArray[np.int64], level: Level) -> NDArray[np.int64]:
-    """Where columns (rows) of windows begin on the image, pixels; OpenCV multiplies and rounds in float32."""
-    starts: NDArray[np.float32] = np.rint((places_N * level.step).astype(np.float32) * np.float32(level.scale))
-    return starts.astype(np.int64)
+def on_image(pixels_N: NDArray[np.int64], scale: "float | NDArray[np.float64]") -> NDArray[np.int64]:
+    """From pixels of a level to pixels of the image; OpenCV multiplies and rounds in float32."""
+    rounded: NDArray[np.float32] = np.rint(pixels_N.astype(np.float32) * np.asarray(scale, dtype=np.float32))
+    return rounded.astype(np.int64)
 
 
 def _between(starts_N: NDArray[np.int64], begin: float, end: float, low: float, high: float) -> tuple[int, int]:
