@@ -45,7 +45,7 @@ def spans_of(regions: Sequence[Region], level: Level, window: tuple[int, int]) -
     wanted = [region for region in regions if _is_wanted(region, width, height)]
     if not wanted:
         return []
-    across, down = on_image(np.arange(level.columns), level), on_image(np.arange(level.rows), level)
+    across, down = (on_image(np.arange(count) * level.step, level.scale) for count in (level.columns, level.rows))
     spans = []
     for region in wanted:
         begin_x, begin_y, end_x, end_y = region.inner
@@ -81,10 +81,10 @@ def _overlap(a: Span, b: Span) -> bool:
     return across and a.row < b.end_row and b.row < a.end_row
 
 
-def on_image(places_N: NDArray[np.int64], level: Level) -> NDArray[np.int64]:
-    """Where columns (rows) of windows begin on the image, pixels; OpenCV multiplies and rounds in float32."""
-    starts: NDArray[np.float32] = np.rint((places_N * level.step).astype(np.float32) * np.float32(level.scale))
-    return starts.astype(np.int64)
+def on_image(pixels_N: NDArray[np.int64], scale: "float | NDArray[np.float64]") -> NDArray[np.int64]:
+    """From pixels of a level to pixels of the image; OpenCV multiplies and rounds in float32."""
+    rounded: NDArray[np.float32] = np.rint(pixels_N.astype(np.float32) * np.asarray(scale, dtype=np.float32))
+    return rounded.astype(np.int64)
 
 
 def _between(
