@@ -189,7 +189,7 @@ def windows(videos: list[Path], wanted: int) -> Hashes:
     """Hashes of windows of every frame that stay in place for a second, as faces do; the first `wanted` by chance."""
     random = np.random.default_rng(0)
     found: list[Hashes] = []
-    for boxes, image in _framed(videos, random, 30 if wanted < MANY else 60):
+    for boxes, image in _framed(videos, random, 42 if wanted < MANY else 90):
         found.append(hashes_of([image[y : y + side, x : x + side] for x, y, side in boxes]))
     every = np.concatenate(found)
     return random.permutation(every)[:wanted]
