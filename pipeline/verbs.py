@@ -202,6 +202,8 @@ def export(
             record, result = outcome.dataset, export_summary(workspace, outcome)
         written = write_as(workspace, record, format_ or "folder", out, session.progress)
     result |= {"format": format_ or "folder", "path": str(written.path), "folder": str(workspace.root / record.path)}
+    for note in written.notes:
+        session.warn(note)
     counts = ", ".join(f"{n} {split}" for split, n in result["splits"].items())
     session.emit(
         result,
