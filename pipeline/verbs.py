@@ -251,12 +251,15 @@ def trace(
     ctx: typer.Context, item: Annotated[str, typer.Argument(help="Id of an item, or the path of a dataset's image.")]
 ) -> None:
     """Show where an item comes from: episode, timecode, box, labels, datasets, and the command that cuts it again."""
-    from pipeline import inventory
+    from pipeline.provenance import trace as follow
 
     session = session_of(ctx)
-    found = inventory.trace(session.workspace(), item)
+    found = follow(session.workspace(), item)
     plain = {key: value for key, value in found.items() if isinstance(value, str | int | float)}
-    session.table(found["item"], ("field", "value"), [*plain.items(), *found["record"].items()])
+    spans = {key: f"{found[key]['id']}, {found[key]['from']} to {found[key]['to']}" for key in ("shot", "track")
+             if isinstance(found.get(key), dict)}  # fmt: skip
+    cascade = {"cascade": found["cascade"].get("name") or found["cascade"]["sha256"]} if "cascade" in found else {}
+    session.table(found["item"], ("field", "value"), [*(found["record"] | plain | spans | cascade).items()])
     lines = [f"label: {label['emotion'] or 'skip'} by {label['annotator']}" for label in found.get("labels", [])]
     session.emit(found, lines + [f"in {d['dataset']}, {d['split']}: {d['file']}" for d in found.get("datasets", [])])
 
