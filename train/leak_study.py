@@ -4,6 +4,7 @@ The same examples, the same shares, the same seeds; only what may not be parted 
 of a random split make it look better than it is, by as much as the three lines differ.
 """
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -79,7 +80,7 @@ def resplit(dataset: Dataset, unit: str, seed: int, shares: tuple[float, float, 
     """The same examples with other splits; nothing is written, and the pictures stay where they are.
 
     Raises:
-        DatasetError: the unit is not known for every example, or there are too few of it.
+        DatasetError: the unit is not known for every example, or there is one of it alone.
     """
     parts: dict[str, list[str]] = defaultdict(list)
     for example in dataset.examples:
@@ -89,12 +90,9 @@ def resplit(dataset: Dataset, unit: str, seed: int, shares: tuple[float, float, 
     if len(parts) < 2:
         raise DatasetError(f"all examples are of one {unit}, so splits by {unit} cannot be made")
     labels = {example.id: example.label for example in dataset.examples}
-    for wanted in (shares, (shares[0] + shares[1], 0.0, shares[2])):
-        split_of = assign(list(parts.values()), labels, SplitOptions(shares=wanted, seed=seed))
-        if {"train", "test"} <= set(split_of.values()):
-            break
-    else:
-        raise DatasetError(f"{len(parts)} {unit}s are too few: the {_missing(split_of)} split stays empty")
+    split_of = assign(list(parts.values()), labels, SplitOptions(shares=shares, seed=seed))
+    if not {"train", "test"} <= set(split_of.values()):
+        split_of = _dealt(parts, seed, shares)
     examples = tuple(replace(example, split=split_of[example.id]) for example in dataset.examples)
     manifest = dataset.manifest
     made = manifest.options | {"leak_study": {"unit": unit, "seed": seed, "shares": list(shares)}}
@@ -157,5 +155,15 @@ def _shared_shots(dataset: Dataset) -> int:
     return sum({"train", "test"} <= splits for splits in sides.values())
 
 
-def _missing(split_of: dict[str, str]) -> str:
-    return next(split for split in ("test", "train") if split not in split_of.values())
+def _dealt(parts: dict[str, list[str]], seed: int, shares: tuple[float, float, float]) -> dict[str, str]:
+    """Whole parts in a random order, test first: for so few and large ones that no packing comes near the shares."""
+    order = sorted(parts, key=lambda key: hashlib.sha256(f"{seed} {key}".encode()).digest())
+    total = sum(len(ids) for ids in parts.values())
+    split_of: dict[str, str] = {}
+    for split, share in (("test", shares[2]), ("val", shares[1] if len(order) > 3 else 0.0)):
+        count = 0
+        while share and count < share * total and len(order) > 1:
+            ids = parts[order.pop(0)]
+            split_of |= dict.fromkeys(ids, split)
+            count += len(ids)
+    return split_of | dict.fromkeys((id for key in order for id in parts[key]), "train")

@@ -42,9 +42,9 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
                     shot=f"s{n}",
                     track=f"t{n}",
                     episode=f"e{n % 6}",
-                    label=EMOTIONS[n * 7 // 2 % 3],
+                    label=EMOTIONS[(n * n + n // 5) % 3],
                     soft_label=(1.0, 0.0, 0.0),
-                )  # fmt: skip
+                )
             )
     return rewrite(folder, examples, drawn.manifest.classes)
 

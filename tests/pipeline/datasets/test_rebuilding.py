@@ -4,12 +4,16 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.core.errors import DatasetError, InputError
+from pipeline.core.images import encode_png
 from pipeline.core.manifest import read_dataset
 from pipeline.core.workspace import Workspace
 from pipeline.datasets.recipes.document import read_recipe
+from pipeline.export import ExportOptions
+from pipeline.flow.curation import export
 from pipeline.flow.datasets import verify_dataset, verify_sources, version_record, write_as
 from pipeline.flow.importing import ImportOptions, import_dataset
 from pipeline.flow.recipes import RebuildOutcome, rebuild, rebuild_summary
@@ -170,10 +174,6 @@ def test_a_recipe_from_outside_is_not_trusted(home: Home, workspace: Workspace, 
 
 
 def test_what_comes_from_no_episode_has_no_recipe(workspace: Workspace, tmp_path: Path) -> None:
-    import numpy as np
-
-    from pipeline.core.images import encode_png
-
     random = np.random.default_rng(0)
     for n in range(4):
         (tmp_path / "in" / f"class{n % 2}").mkdir(parents=True, exist_ok=True)
@@ -184,9 +184,6 @@ def test_what_comes_from_no_episode_has_no_recipe(workspace: Workspace, tmp_path
 
 
 def test_an_episode_that_is_gone_gives_a_recipe_that_says_so(filled: Workspace) -> None:
-    from pipeline.export import ExportOptions
-    from pipeline.flow.curation import export
-
     written = write_as(filled, export(filled, "faces", ExportOptions()).dataset, "recipe")
     assert len(written.notes) == 2
     assert "e1: no fingerprints, so only the same file will do" in written.notes[0]
