@@ -30,7 +30,7 @@ from pipeline.core.records import (
 from pipeline.core.workspace import Workspace
 
 KINDS: dict[str, type[Any]] = {
-    name: kind for kind, name in TABLES.items() if name not in ("runs", "tasks", "chunks")
+    name: kind for kind, name in TABLES.items() if name not in ("runs", "tasks", "chunks", "prints")
 } | {"stages": Run}  # fmt: skip
 """what `list` can show from the catalogue; training runs are folders, see `training_runs`"""
 
