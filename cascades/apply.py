@@ -18,6 +18,8 @@ from pipeline.core.images import Luma
 _Into = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 WINDOWS_AT_ONCE = 4096
 """whose integral images are held at a time"""
+MOST_STRIDES = 256
+"""widths of images whose offsets are remembered"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class WindowJudge:
     def __init__(self, model: CascadeModel) -> None:
         self.model = model
         self.flat = flatten(model)
+        self._offsets: dict[tuple[int, int], NDArray[np.uint64]] = {}
 
     @property
     def complete(self) -> int:
@@ -69,7 +72,7 @@ class WindowJudge:
         if not len(xs_N):
             return
         stride = image_HW.shape[1] + 1
-        starts = np.ascontiguousarray(ys_N * stride + xs_N, dtype=np.int64)
+        starts = np.ascontiguousarray(ys_N * stride + xs_N, dtype=np.uint64)
         here = slice(at, at + len(starts))
         into = (verdicts.stages_passed[here], verdicts.margins[here], verdicts.totals[here])
         if self.model.kind == "LBP":
@@ -77,27 +80,41 @@ class WindowJudge:
         else:
             self._judge_haar(image_HW, starts, into)
 
-    def _judge_haar(self, image_HW: Luma, starts_N: NDArray[np.int64], into: _Into) -> None:
+    def _judge_haar(self, image_HW: Luma, starts_N: NDArray[np.uint64], into: _Into) -> None:
         flat, stride = self.flat, image_HW.shape[1] + 1
         sums, squares = _integrals(image_HW, flat.is_tilted)
         inner = np.array([[[1, 1, flat.width - 2, flat.height - 2]]], dtype=np.int64)
         arguments = (
-            sums, squares, starts_N, haar_corners(flat, stride, squares.size), flat.weights,
-            corner_offsets(inner, stride)[0, 0], float((flat.width - 2) * (flat.height - 2)), flat.features,
+            sums, squares, starts_N, self._corners(stride, squares.size), flat.weights,
+            corner_offsets(inner, stride)[0, 0].astype(np.uint64), float((flat.width - 2) * (flat.height - 2)), flat.features,
             flat.cuts, flat.children, flat.leaves, flat.roots, flat.ends, flat.thresholds, *into,
         )  # fmt: skip
         in_slices(lambda first, end: _judge_haar(*arguments, first, end), len(starts_N), 4096)
 
-    def _judge_lbp(self, image_HW: Luma, starts_N: NDArray[np.int64], into: _Into) -> None:
+    def _judge_lbp(self, image_HW: Luma, starts_N: NDArray[np.uint64], into: _Into) -> None:
         import cv2
 
         flat = self.flat
         sums = np.asarray(cv2.integral(image_HW, sdepth=cv2.CV_32S), dtype=np.int32).ravel()
         arguments = (
-            sums, starts_N, lbp_corners(flat, image_HW.shape[1] + 1), flat.features, flat.subsets,
+            sums, starts_N, self._corners(image_HW.shape[1] + 1, 0), flat.features, flat.subsets,
             flat.children, flat.leaves, flat.roots, flat.ends, flat.thresholds, *into,
         )  # fmt: skip
         in_slices(lambda first, end: _judge_lbp(*arguments, first, end), len(starts_N), 4096)
+
+    def _corners(self, stride: int, tilted_at: int) -> NDArray[np.uint64]:
+        """`haar_corners` or `lbp_corners`, made once for all images of a width (with tilted features, of a size)."""
+        key = (stride, tilted_at if self.flat.is_tilted else 0)
+        corners = self._offsets.get(key)
+        if corners is None:
+            flat = self.flat
+            is_lbp = self.model.kind == "LBP"
+            signed = lbp_corners(flat, stride) if is_lbp else haar_corners(flat, stride, tilted_at)
+            if len(self._offsets) >= MOST_STRIDES:
+                self._offsets.clear()
+            # without a sign the kernels need not ask whether an index counts from the end
+            corners = self._offsets[key] = signed.astype(np.uint64)
+        return corners
 
 
 def _blank(count: int) -> Verdicts:
@@ -120,10 +137,10 @@ def _integrals(image_HW: Luma, tilted: bool) -> tuple[NDArray[np.int32], NDArray
 def _judge_haar(
     sums: NDArray[np.int32],
     squares: NDArray[np.float64],
-    starts_N: NDArray[np.int64],
-    corners_F34: NDArray[np.int64],
+    starts_N: NDArray[np.uint64],
+    corners_F34: NDArray[np.uint64],
     weights_F3: NDArray[np.float32],
-    inner_4: NDArray[np.int64],
+    inner_4: NDArray[np.uint64],
     area: float,
     features: NDArray[np.int32],
     cuts: NDArray[np.float32],
@@ -176,8 +193,8 @@ def _judge_haar(
 @compiled
 def _judge_lbp(
     sums: NDArray[np.int32],
-    starts_N: NDArray[np.int64],
-    corners_F16: NDArray[np.int64],
+    starts_N: NDArray[np.uint64],
+    corners_F16: NDArray[np.uint64],
     features: NDArray[np.int32],
     subsets_8: NDArray[np.int32],
     children_2: NDArray[np.int32],
@@ -213,7 +230,7 @@ def _judge_lbp(
 
 
 @compiled
-def _lbp_code(sums: NDArray[np.int32], at: int, p: NDArray[np.int64]) -> int:
+def _lbp_code(sums: NDArray[np.int32], at: np.uint64, p: NDArray[np.uint64]) -> int:
     """Which of the eight outer blocks are at least as bright as the middle one, clockwise from the top left, 128 first."""
     c0, c1, c2, c3 = sums[at + p[0]], sums[at + p[1]], sums[at + p[2]], sums[at + p[3]]
     c4, c5, c6, c7 = sums[at + p[4]], sums[at + p[5]], sums[at + p[6]], sums[at + p[7]]

@@ -4,6 +4,7 @@ A kernel writes only to its own slice and no sum crosses a slice, so the result 
 threads. Kernels that call one another live in one file: Numba's cache does not notice a change in another one.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,28 @@ from typing import TypeVar, cast
 import numba
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
+
+
+def _spare_scipy() -> None:
+    """Numba loads SciPy's linear algebra with its first kernel only to know whether it is there: a fifth of a second.
+
+    No kernel here needs it, so for that moment it is told that there is none (`np.cov` in a kernel then does without).
+    """
+    import numba.np.linalg as asking
+
+    def refuse() -> None:
+        raise ImportError
+
+    ask = asking.ensure_blas
+    asking.ensure_blas = refuse
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        asking.ensure_blas = ask
+
+
+with contextlib.suppress(ImportError, AttributeError):  # another Numba may be built otherwise
+    _spare_scipy()
 
 
 def compiled(function: Kernel) -> Kernel:

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from cascades.model import CascadeModel, Stage
 from cascades.scan.grouping import group_like_opencv
+from cascades.scan.overlaps import group_by_strongest
 from cascades.scan.pyramid import FINE_SCALE
 from cascades.scan.regions import Region as WindowRegion
 from cascades.scan.search import Hits, Scanner, ScanOptions
 from cascades.verifier.model import read_verifier
 from cascades.xml import read_xml
 from pipeline.core.errors import UsageError
-from pipeline.core.geometry import iou_matrix
 from pipeline.core.images import RGB, Luma, luma_of
 from pipeline.core.records import Box
 
@@ -37,6 +37,8 @@ WEAKEST = 0.01
 USUAL_SCALE_FACTOR = 1.1
 """scores are as if searched with this one"""
 USUAL_MIN_SCORE = 4.0
+TOUCH_MARGIN = 0.2
+"""of a face's size; how far from the face the windows lie that find it"""
 MOST_VERIFIED = 200
 """faces of an image, the best by the cascade, that its verifier looks at"""
 STRENGTH_WEIGHT = 0.5
@@ -112,6 +114,8 @@ class Region:
     """longer side of the smallest face there; the detector's own bounds hold as well"""
     max_face_px: int = 0
     """longer side of the largest face there; 0 for no bound"""
+    touching: bool = False
+    """whether faces that touch the box are wanted, not only those that lie in it"""
 
     def __post_init__(self) -> None:
         if self.min_face_px < 0 or self.max_face_px < 0 or 0 < self.max_face_px < self.min_face_px:
@@ -238,6 +242,7 @@ class _Search:
                 smallest=self._window(region.min_face_px),
                 largest=self._window(region.max_face_px),
                 inner=self.model.face,
+                touch=TOUCH_MARGIN if region.touching else None,
             )
             for region in regions
         ]
@@ -330,21 +335,14 @@ class Groups:
 
 def group_windows(raw: RawWindows, group_iou: float) -> Groups:
     """Windows into faces: the strongest one left takes all that overlap it by `group_iou`, and so on."""
-    boxes, scores, members = [], [], []
-    left = np.arange(len(raw.boxes))
-    while len(left):
-        near = iou_matrix(raw.boxes[left[:1]], raw.boxes[left])[0] >= group_iou
-        near[0] = True
-        group = left[near]
-        weights = raw.strengths[group]
-        boxes.append((raw.boxes[group] * weights[:, None]).sum(axis=0) / weights.sum())
-        scores.append(weights.sum())
-        members.append(len(group))
-        left = left[~near]
-    order = np.argsort(-np.array(scores), kind="stable")
-    return Groups(
-        np.array(boxes).reshape(-1, 4)[order], np.array(scores)[order], np.array(members, dtype=np.int64)[order]
-    )
+    labels = np.empty(len(raw.boxes), dtype=np.int64)
+    count = group_by_strongest(np.ascontiguousarray(raw.boxes, dtype=np.float64), group_iou, labels)
+    scores = np.bincount(labels, raw.strengths, minlength=count)
+    sums = [np.bincount(labels, raw.strengths * side, minlength=count) for side in raw.boxes.T]
+    order = np.argsort(-scores, kind="stable")
+    members = np.bincount(labels, minlength=count).astype(np.int64)
+    boxes = np.stack(sums, axis=1) / scores[:, None]
+    return Groups(np.asarray(boxes[order]), np.asarray(scores[order], dtype=np.float64), members[order])
 
 
 def suppress(boxes_N4: NDArray[np.float64], scores_N: NDArray[np.float64], overlap: float) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ import typer
 
 import pipeline
 from cascades import cli as cascades_cli
-from pipeline import verbs
+from pipeline import dataset_verbs, verbs
 from pipeline.console import Session
 from pipeline.core.errors import ToonsiftError, UsageError
 from train import cli as train_cli
@@ -55,11 +55,13 @@ app.command("merge")(verbs.merge)
 app.command("detect")(cascades_cli.detect)
 app.add_typer(cascades_cli.app, name="cascade")
 app.command("dedupe")(verbs.dedupe)
-imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring in labels made elsewhere.")
+imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring in labels and data sets made elsewhere.")
 imports.command("labels")(verbs.import_labels)
+imports.command("dataset")(dataset_verbs.import_dataset)
 app.add_typer(imports, name="import")
 app.command("export")(verbs.export)
-app.command("verify")(verbs.verify)
+app.command("verify")(dataset_verbs.verify)
+app.command("diff")(dataset_verbs.diff)
 app.command("train")(train_cli.train)
 app.command("evaluate")(train_cli.evaluate)
 app.command("list")(verbs.list_)

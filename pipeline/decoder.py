@@ -93,9 +93,17 @@ class Decoder:
     """
 
     def __init__(
-        self, path: Path, outputs: Sequence[Output] = (Output(),), *, loglevel: str = "error", threads: int = 0
+        self,
+        path: Path,
+        outputs: Sequence[Output] = (Output(),),
+        *,
+        loglevel: str = "error",
+        threads: int = 0,
+        begin_seconds: float | None = None,
     ) -> None:
+        """`begin_seconds`: decode from the last frame stored at or before it that decoding can begin with."""
         self.path, self.outputs, self.loglevel, self.threads = path, tuple(outputs), loglevel, threads
+        self.begin_seconds = begin_seconds
         self.exit_code: int | None = None
         self._lines: list[str] = []
         self._stopped = threading.Event()
@@ -169,9 +177,12 @@ class Decoder:
     def _command(self) -> list[str]:
         import ffmpeg
 
+        begin = {}
+        if self.begin_seconds is not None:
+            begin = {"ss": f"{self.begin_seconds:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
         source = ffmpeg.input(
             f"file:{self.path.absolute()}", copyts=None, protocol_whitelist="file,pipe", analyzeduration="20M",
-            threads=self.threads,
+            threads=self.threads, **begin,
         )  # fmt: skip
         branches = source["V:0"].filter_multi_output("split", len(self._lanes))
         written = []

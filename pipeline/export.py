@@ -1,28 +1,21 @@
-"""Labels -> an immutable dataset version: the crops, their rows, a manifest, a card, and proof that nothing leaks."""
+"""Labels -> what a dataset version will hold: the crops, their rows, their splits, and proof that nothing leaks.
 
-import itertools
+`pipeline.datasets` writes it.
+"""
+
 import json
-import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-import pipeline
-from pipeline.core.errors import DatasetError, UsageError
-from pipeline.core.files import write_bytes, write_json, write_text
-from pipeline.core.manifest import SPLITS, Example, Manifest, content_digest, write_rows
+from pipeline.core.errors import DatasetError
+from pipeline.core.manifest import Example, content_digest
 from pipeline.core.options import as_plain
 from pipeline.core.records import Crop, DuplicateGroup, Episode, Label, Place
-from pipeline.duplicates import best_of, pairs_within
-from pipeline.splits import SplitOptions, assign, components, hold_out
-
-FORMATS = ("folder",)
-LEAK_DISTANCES = (0, 2, 4, 6, 8, 10)
-"""bits at which cross-split pairs are counted for the certificate"""
+from pipeline.duplicates import best_of
+from pipeline.leaks import Kinship, leak_certificate
+from pipeline.splits import Candidate, SplitOptions, share_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +28,8 @@ class ExportOptions:
     """answers that are no class of the dataset"""
     duplicates: bool = False
     """whether to export every member of a near-duplicate group, not only the one it keeps"""
-    format: str = "folder"
-    """of FORMATS"""
-
-    def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise UsageError(f"--format must be one of {', '.join(FORMATS)}; got {self.format!r}")
+    allow_leaks: bool = False
+    """whether to write a version whose certificate counts leaks"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +60,8 @@ class Draft:
     """what makes two versions the same"""
     leaks: dict[str, Any]
     """the certificate"""
+    balance: dict[str, Any]
+    """how close the splits came to the wanted shares, see splits.balance_of"""
     left_out: dict[str, int]
     """why labelled crops are not in it -> how many"""
     sources: dict[str, str]
@@ -120,6 +111,7 @@ def draft(
     hashes: dict[str, str],
     episodes: dict[str, Episode],
     options: ExportOptions,
+    kinship: Kinship,
 ) -> Draft:
     """Everything of a dataset version but its files.
 
@@ -142,86 +134,34 @@ def draft(
     classes = tuple(
         sorted({agreed[crop].label for crop in chosen} | {c for crop in chosen for c in agreed[crop].shares})
     )
-    parts = components(list(chosen.values()), groups, options.split.unit)
-    test, tied, parts = hold_out(parts, {c.id: c.episode for c in chosen.values()}, options.split.test_episodes)
-    left_out["tied to a held-out episode"] += len(tied)
-    split_of = assign(parts, {crop: agreed[crop].label for crop in chosen}, options.split) | dict.fromkeys(test, "test")
+    shared = share_out(
+        [_candidate(crop, agreed[crop.id], episodes) for crop in chosen.values()],
+        kinship.ties, options.split, kinship.repeats,
+    )  # fmt: skip
+    left_out.update(shared.left_out.values())
     examples = [
-        _example(crop, agreed[crop.id], split_of[crop.id], classes, hashes, episodes)
+        _example(crop, agreed[crop.id], shared.split_of[crop.id], classes, hashes, episodes)
         for crop in chosen.values()
-        if crop.id in split_of
+        if crop.id in shared.split_of
     ]
     examples.sort(key=lambda e: e.id)
     plain = as_plain(options)
-    leaks = leak_certificate(examples, groups)
-    if leaks["leaks"]:
-        raise DatasetError(f"dataset {name!r} would leak between its splits: {leaks}; this is a fault of toonsift")
+    leaks = leak_certificate(examples, options.split, kinship)
+    if leaks["leaks"] and not options.allow_leaks:
+        raise DatasetError(
+            f"dataset {name!r} would leak between its splits: {json.dumps(leaks)}; split it anew,"
+            " or give --allow-leaks to write it as it is"
+        )
     return Draft(
         examples=examples,
         classes=classes,
         options=plain,
         digest=content_digest(name, classes, plain, examples),
         leaks=leaks,
+        balance=shared.balance,
         left_out={reason: n for reason, n in sorted(left_out.items()) if n},
         sources={example.id: by_id[example.id].sha256 for example in examples},
     )
-
-
-def leak_certificate(examples: list[Example], groups: list[DuplicateGroup]) -> dict[str, Any]:
-    """What lies on both sides of a split: counted on the finished rows, not taken from how they were made."""
-    split_of = {e.id: e.split for e in examples}
-
-    def shared(keys: Iterable[tuple[str, str]]) -> int:
-        sides: dict[str, set[str]] = defaultdict(set)
-        for key, split in keys:
-            sides[key].add(split)
-        return sum(len(splits) > 1 for splits in sides.values())
-
-    shots = shared((e.shot, e.split) for e in examples)
-    tracks = shared((e.track, e.split) for e in examples)
-    in_groups = shared((g.id, split_of[m]) for g in groups for m in g.members if m in split_of)
-    hashes_N = np.array([int(e.phash, 16) for e in examples], dtype=np.uint64)
-    splits_N = np.array([SPLITS.index(e.split) for e in examples])
-    pairs: Counter[int] = Counter()
-    for i, j in pairs_within(hashes_N, max(LEAK_DISTANCES)):
-        crossing = splits_N[i] != splits_N[j]
-        bits = np.bitwise_count(hashes_N[i[crossing]] ^ hashes_N[j[crossing]])
-        pairs.update({d: int((bits <= d).sum()) for d in LEAK_DISTANCES})
-    return {
-        "leaks": shots + tracks + in_groups,
-        "shared_shots": shots,
-        "shared_tracks": tracks,
-        "shared_groups": in_groups,
-        "shared_episodes": shared((e.episode, e.split) for e in examples),
-        "cross_split_pairs": {str(d): pairs[d] for d in LEAK_DISTANCES},
-        "smallest_gap_seconds": _smallest_gap(examples),
-    }
-
-
-def write_version(
-    folder: Path, manifest: Manifest, made: Draft, read_picture: Callable[[str], bytes], tick: Callable[[float], None]
-) -> None:
-    """Writes the dataset into `folder`, which appears whole or not at all."""
-    part = folder.with_name(f".part-{folder.name}")
-    shutil.rmtree(part, ignore_errors=True)
-    for example in made.examples:
-        write_bytes(part / example.file, read_picture(made.sources[example.id]))
-        tick(1)
-    write_json(part / "leaks.json", made.leaks)
-    write_text(part / "README.md", _card(manifest, made))
-    write_rows(part, manifest, made.examples)
-    part.rename(folder)
-
-
-def manifest_of(name: str, version: int, parent: str, made: Draft, created: str) -> Manifest:
-    """The manifest of a draft."""
-    counts = {split: dict.fromkeys(made.classes, 0) for split in SPLITS}
-    for example in made.examples:
-        counts[example.split][example.label] += 1
-    return Manifest(
-        name=name, version=version, parent=parent, digest=made.digest, classes=made.classes, counts=counts,
-        options=made.options, code_version=pipeline.__version__, created=created,
-    )  # fmt: skip
 
 
 def _without_duplicates(
@@ -243,6 +183,13 @@ def _without_duplicates(
     return {id: crop for id, crop in chosen.items() if id not in dropped}
 
 
+def _candidate(crop: Crop, said: Consensus, episodes: dict[str, Episode]) -> Candidate:
+    return Candidate(
+        id=crop.id, label=said.label, character=said.character or crop.character, episode=crop.episode, shot=crop.shot,
+        track=crop.track, seconds=crop.pts * episodes[crop.episode].time_base,
+    )  # fmt: skip
+
+
 def _example(
     crop: Crop,
     said: Consensus,
@@ -260,40 +207,5 @@ def _example(
     )  # fmt: skip
 
 
-def _smallest_gap(examples: list[Example]) -> float | None:
-    """Seconds between the two closest crops of one episode that lie in different splits; None when there are none."""
-    gaps = []
-    by_episode: dict[str, list[Example]] = defaultdict(list)
-    for example in examples:
-        by_episode[example.episode].append(example)
-    for same in by_episode.values():
-        same.sort(key=lambda e: e.pts)
-        gaps += [float((b.pts - a.pts) * a.time_base) for a, b in itertools.pairwise(same) if a.split != b.split]
-    return round(min(gaps), 3) if gaps else None
-
-
 def _reasons(left_out: Counter[str]) -> str:
     return ", ".join(f"{n} {reason}" for reason, n in sorted(left_out.items()) if n) or "none"
-
-
-def _card(manifest: Manifest, made: Draft) -> str:
-    rows = "\n".join(
-        f"| {label} | " + " | ".join(str(manifest.counts[split][label]) for split in SPLITS) + " |"
-        for label in manifest.classes
-    )
-    return f"""# {manifest.name}, version {manifest.version}
-
-{len(made.examples)} drawn faces with their emotion, cut from episodes by toonsift {manifest.code_version}.
-
-| class | {" | ".join(SPLITS)} |
-| --- | {" | ".join("---:" for _ in SPLITS)} |
-{rows}
-
-* Digest: `{manifest.digest}`; parent: `{manifest.parent or "none"}`
-* Left out: {_reasons(Counter(made.left_out))}
-* Splits never part a {manifest.options["split"]["unit"]}, a track, or a group of near-duplicates. Counted on the rows
-  below (leaks.json): `{json.dumps(made.leaks)}`
-* Every row of examples.parquet names its episode (SHA-256), time (`pts` x `time_base`), box, shot and track.
-
-The pictures belong to whoever owns the episodes; look at their terms before you pass this folder on.
-"""

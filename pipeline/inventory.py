@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from pipeline.conflicts import label_conflicts
 from pipeline.core.catalogue import TABLES
 from pipeline.core.errors import NotFoundError, UsageError
 from pipeline.core.files import sha256_of
@@ -43,6 +44,7 @@ def status(workspace: Workspace) -> dict[str, Any]:
     labels = catalogue.all(Label)
     groups = catalogue.all(DuplicateGroup)
     failed = catalogue.all(Run, status="failed")
+    conflicts = label_conflicts(groups, labels)
     return {
         "workspace": str(workspace.root),
         "episodes": catalogue.count(Episode),
@@ -54,10 +56,12 @@ def status(workspace: Workspace) -> dict[str, Any]:
         "duplicates": sum(len(group.members) - 1 for group in groups),
         "labels": len(labels),
         "labelled_crops": len({label.crop for label in labels if Place.read(label.crop) is None}),
+        "label_conflicts": len(conflicts),
         "cascades": catalogue.count(Cascade),
         "datasets": catalogue.count(DatasetVersion),
         "runs": len(training_runs(workspace)),
         "failed": [{"stage": run.stage, "item": run.item, "reason": run.reason} for run in failed],
+        "conflicts": conflicts,
         "free_mib": workspace.free_bytes() >> 20,
     }
 

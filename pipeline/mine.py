@@ -12,7 +12,7 @@ from pipeline.core.images import RGB, encode_png
 from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, Track
 from pipeline.crops import Candidate, CropOptions, candidate, choose
 from pipeline.frames import WatchedFrame
-from pipeline.searches import FaceFinder, FaceSearch, SearchOptions, slack_seconds
+from pipeline.searches import FaceFinder, FaceSearch, FoundFace, SearchOptions, slack_seconds
 from pipeline.shots import CutFinder, HoldFinder, ShotOptions
 from pipeline.tracks import Face, TrackOptions, link
 
@@ -74,6 +74,8 @@ class _Sample:
     slot: int
     pts: int
     faces: list[tuple[Detection, Candidate | None]]
+    image: RGB | None
+    """kept until the next one is searched, which may show what was missed here"""
 
     def without_pictures(self) -> "_Sample":
         return replace(self, faces=[(detection, None) for detection, _ in self.faces])
@@ -150,22 +152,34 @@ class Mining:
             self._drawings.append(index)
         cuts = self._cuts.push(frame.small, new_drawing)
         if frame.image is not None:
-            self._samples.append(self._sample(frame, frame.image, index, pts))
+            self._sample(frame, frame.image, index, pts)
             self._thin()
         for cut in cuts:
             yield from self._close_shot(cut)
 
-    def _sample(self, frame: WatchedFrame, image: RGB, index: int, pts: int) -> "_Sample":
-        faces = []
-        for face in self._search.search(frame):
+    def _sample(self, frame: WatchedFrame, image: RGB, index: int, pts: int) -> None:
+        search = self._search.search(frame)
+        if search.before and self._samples:
+            before = self._samples[-1]
+            before.faces.extend(self._detected(before.image, before.pts, search.before))
+        if self._samples:
+            self._samples[-1] = replace(self._samples[-1], image=None)
+        faces = self._detected(image, pts, search.faces)
+        self._samples.append(_Sample(index=index, slot=frame.slot or 0, pts=pts, faces=faces, image=image))
+
+    def _detected(
+        self, image: RGB | None, pts: int, faces: list[FoundFace]
+    ) -> list[tuple[Detection, Candidate | None]]:
+        detected = []
+        for face in faces:
             box = face.box
             place = f"{box.left}.{box.top}.{box.right}.{box.bottom}"
             detection = Detection(
                 id=f"{self._identified.id}.d{pts}.{face.cascade[:6]}.{place}", episode=self._identified.id, shot="",
                 pts=pts, box=box, character=face.character, cascade=face.cascade, score=face.score,
             )  # fmt: skip
-            faces.append((detection, candidate(image, box, self.options.crops)))
-        return _Sample(index=index, slot=frame.slot or 0, pts=pts, faces=faces)
+            detected.append((detection, None if image is None else candidate(image, box, self.options.crops)))
+        return detected
 
     def _thin(self) -> None:
         """Lets go of every second picture of a shot that never ends, again and again; its detections stay."""

@@ -1,8 +1,9 @@
-"""Sampled pictures -> faces, searched only where something changed.
+"""Sampled pictures -> faces, searched only where it is needed.
 
-Between two full searches a picture is searched only around what changed since each of its pixels was last searched;
-faces elsewhere are where they were. Full searches come at fixed times of the episode, so that what is found does not
-depend on where mining began.
+A picture that looks like the one before has its faces where they were. Where parts of it changed, only those are
+searched. Where most of it changed, every second one is searched whole, and those between around the faces of the one
+before, and afterwards around faces that turned up in the one after. Some are always searched whole, at fixed times of
+the episode, so that what is found does not depend on where mining began.
 """
 
 import math
@@ -18,8 +19,10 @@ from pipeline.core.images import RGB
 from pipeline.core.records import Box
 from pipeline.frames import WatchedFrame
 
-SIZE_STEP = 1.5
-"""between the smallest and the largest faces that are searched in the same regions"""
+WORTH_PARTS = 0.4
+"""of the picture; where more than this would be searched for the smallest faces, parts cost as much as all of it"""
+SIZE_CHANGE = 1.4
+"""how much larger or smaller a face may be at the next moment"""
 GROUP_MARGIN = 0.2
 """of a face's size; how far the windows that find it lie from it, in place and size"""
 
@@ -29,13 +32,17 @@ class SearchOptions:
     """Where and how often faces are searched."""
 
     full_every: int = 8
-    """of so many moments to search one has its whole picture searched; 1 searches every picture whole"""
+    """of so many moments to search, one has its whole picture searched whatever changed; 1: every one"""
+    skip_moving: bool = True
+    """whether, where most of the picture changes, every second one is searched around known faces only"""
+    reach: float = 0.6
+    """how far a face may have moved until the next moment, in sides of it"""
     changes: ChangeOptions = field(default_factory=ChangeOptions)
     """what is searched between"""
 
     def __post_init__(self) -> None:
-        if self.full_every < 1:
-            raise UsageError(f"full_every must be 1 or more, got {self.full_every}")
+        if self.full_every < 1 or self.reach < 0:
+            raise UsageError(f"full_every must be 1 or more and reach 0 or more, got {self.full_every}, {self.reach:g}")
 
 
 class FaceFinder(Protocol):
@@ -60,6 +67,16 @@ class FoundFace:
     """the cascade's own; no probability"""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What a sampled picture shows."""
+
+    faces: list[FoundFace]
+    """on this picture"""
+    before: list[FoundFace]
+    """on the sampled picture before it, found only now"""
+
+
 class FaceSearch:
     """Takes sampled frames in order."""
 
@@ -68,73 +85,64 @@ class FaceSearch:
         self._changes = ChangeFinder(options.changes)
         self._faces: list[FoundFace] = []
         self._group: int | None = None
+        self._skimmed: RGB | None = None
 
-    def search(self, frame: WatchedFrame) -> list[FoundFace]:
+    def search(self, frame: WatchedFrame) -> Search:
         """The faces of a frame that has its whole picture."""
         assert frame.image is not None
         assert frame.slot is not None
-        height, width = frame.image.shape[:2]
-        group = frame.slot // self.options.full_every
-        if group != self._group:
-            self._group = group
+        image, skimmed, known = frame.image, self._skimmed, self._faces
+        group, changed = frame.slot // self.options.full_every, self._changed(frame)
+        begins, self._group, self._skimmed = group != self._group, group, None
+        if begins or skimmed is not None or (changed is None and not self._may_skim()):
             self._changes.forget()
-        changed = self._changes.changed(frame.small, width, height)
-        if changed is None:
-            self._changes.forget()
-            self._faces = self._found(frame.image, None)
+            self._faces = self._found(image, None)
+        elif changed is None:
+            self._faces, self._skimmed = self._found(image, [self._around(face) for face in known]), image
+            return Search(faces=self._faces, before=[])
         elif changed:
-            kept = [face for face in self._faces if not _touches(face.box, changed)]
-            regions = regions_around(changed, self.min_face_px, width, height)
-            self._faces = kept + [face for face in self._found(frame.image, regions) if _touches(face.box, changed)]
+            regions = [Region(box=box, touching=True) for box in changed]
+            kept = [face for face in known if not _touches(face.box, changed)]
+            self._faces = kept + [face for face in self._found(image, regions) if _touches(face.box, changed)]
         self._changes.searched(frame.small)
-        return self._faces
+        return Search(faces=self._faces, before=[] if skimmed is None else self._missed(skimmed, known))
+
+    def _changed(self, frame: WatchedFrame) -> list[Box] | None:
+        """None where so much changed that searching its parts is not worth it."""
+        assert frame.image is not None
+        height, width = frame.image.shape[:2]
+        changed = self._changes.changed(frame.small, width, height)
+        if not changed:
+            return changed
+        around = 2 * (1 + GROUP_MARGIN) * self.min_face_px
+        searched = sum((box.width + around) * (box.height + around) for box in changed)
+        return changed if searched <= WORTH_PARTS * width * height else None
+
+    def _may_skim(self) -> bool:
+        return self.options.skip_moving and self.options.full_every > 1
+
+    def _around(self, face: FoundFace) -> Region:
+        longer = max(face.box.width, face.box.height)
+        return Region(
+            box=grow(face.box, self.options.reach + GROUP_MARGIN),
+            min_face_px=int(longer / SIZE_CHANGE),
+            max_face_px=math.ceil(longer * SIZE_CHANGE),
+        )
+
+    def _missed(self, image: RGB, known: list[FoundFace]) -> list[FoundFace]:
+        """Faces on the picture before, around those of now that were not known then."""
+        seen = [grow(face.box, self.options.reach) for face in known]
+        new = [face for face in self._faces if not any(overlap(face.box, box) for box in seen)]
+        found = self._found(image, [self._around(face) for face in new])
+        return [face for face in found if not any(overlap(face.box, old.box) for old in known)]
 
     def _found(self, image: RGB, regions: list[Region] | None) -> list[FoundFace]:
+        if regions is not None and not regions:
+            return []
         return [
             FoundFace(box=box, character=character, cascade=cascade, score=score)
             for box, character, cascade, score in self.finder.find(image, regions)
         ]
-
-
-def regions_around(boxes: Sequence[Box], min_face_px: int, width: int, height: int) -> list[Region]:
-    """Where all faces lie that touch one of `boxes`: the larger the faces, the farther around.
-
-    Args:
-        min_face_px: longer side of the smallest face.
-        width, height: of the picture, pixels.
-    """
-    regions = []
-    smallest = float(min_face_px)
-    while smallest < max(width, height):
-        largest = smallest * SIZE_STEP
-        reach = math.ceil(largest * (1 + GROUP_MARGIN))
-        around = [
-            Box(left=b.left - reach, top=b.top - reach, right=b.right + reach, bottom=b.bottom + reach) for b in boxes
-        ]
-        regions += [
-            Region(
-                box=box,
-                min_face_px=int(smallest / (1 + GROUP_MARGIN)),
-                max_face_px=math.ceil(largest * (1 + GROUP_MARGIN)),
-            )
-            for box in _merged(around)
-        ]
-        smallest = largest
-    return regions
-
-
-def _merged(boxes: Sequence[Box]) -> list[Box]:
-    """Boxes that overlap taken together, until none do."""
-    apart: list[Box] = []
-    for box in boxes:
-        while (other := next((o for o in apart if overlap(box, o)), None)) is not None:
-            apart.remove(other)
-            box = Box(
-                left=min(box.left, other.left), top=min(box.top, other.top), right=max(box.right, other.right),
-                bottom=max(box.bottom, other.bottom),
-            )  # fmt: skip
-        apart.append(box)
-    return apart
 
 
 def slack_seconds(options: SearchOptions, fps: float) -> float:

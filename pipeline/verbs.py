@@ -1,9 +1,10 @@
 """The verbs of `pipeline`: each turns flags into options, calls the library, and says the result."""
 
+import dataclasses
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +24,27 @@ class Unit(StrEnum):
 
     shot = "shot"
     episode = "episode"
+    character = "character"
+
+
+class HashName(StrEnum):
+    """Which perceptual hash finds near-duplicates."""
+
+    phash = "phash"
+    dhash = "dhash"
+    whash = "whash"
+    colour = "colour"
+
+
+class DatasetFormat(StrEnum):
+    """What a dataset version is written as."""
+
+    folder = "folder"
+    parquet = "parquet"
+    webdataset = "webdataset"
+    coco = "coco"
+    croissant = "croissant"
+    recipe = "recipe"
 
 
 class ListFormat(StrEnum):
@@ -120,21 +142,21 @@ def merge(
 def dedupe(
     ctx: typer.Context,
     distance: Annotated[int | None, typer.Option("--distance", help="Largest Hamming distance, in bits (6).")] = None,
+    hash_: Annotated[HashName | None, typer.Option("--hash", help="Which perceptual hash (phash).")] = None,
 ) -> None:
     """Mark near-duplicate crops over all episodes; nothing is deleted."""
     from pipeline.core.options import read_settings, resolve
     from pipeline.duplicates import DedupeOptions
-    from pipeline.flow.curation import dedupe as dedupe_workspace
+    from pipeline.flow.deduping import dedupe as dedupe_workspace
 
     session = session_of(ctx)
-    options = resolve(DedupeOptions, read_settings(Path()).get("dedupe", {}), {"distance": distance}, "dedupe")
+    flags = {"distance": distance, "hash_name": hash_.value if hash_ else None}
+    options = resolve(DedupeOptions, read_settings(Path()).get("dedupe", {}), flags, "dedupe")
     workspace = session.workspace()
     with workspace.writing("dedupe"):
         result = dedupe_workspace(workspace, options, session.progress)
-    session.emit(
-        result,
-        [f"{result['crops']} crops, {result['groups']} groups: {result['kept']} kept, {result['marked']} marked"],
-    )
+    lines = [f"{result['crops']} crops, {result['groups']} groups: {result['kept']} kept, {result['marked']} marked"]
+    session.emit(result, lines + _conflict_lines(result["conflicts"]))
 
 
 def import_labels(
@@ -162,8 +184,16 @@ def import_labels(
 
 def export(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Of the dataset; each change of its contents makes a new version.")],
-    format_: Annotated[str | None, typer.Option("--format", help="folder: images and examples.parquet.")] = None,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Of the dataset; each change of its contents makes a new version. NAME@2 writes that version anew."
+        ),
+    ],
+    format_: Annotated[
+        DatasetFormat | None, typer.Option("--format", help="folder: images and examples.parquet (the default).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write it. Default: in the workspace.")] = None,
     split: Annotated[
         str | None, typer.Option("--split", help="Shares of train,val,test, e.g. 0.8,0.1,0.1 (0.7,0.1,0.2).")
     ] = None,
@@ -171,58 +201,61 @@ def export(
     test_episode: Annotated[
         list[str] | None, typer.Option("--test-episode", help="Name or id: hold it out as the test split; repeat it.")
     ] = None,
+    embargo: Annotated[
+        float | None, typer.Option("--embargo", min=0, help="Least seconds between splits within an episode (0).")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the split (0).")] = None,
+    allow_leaks: Annotated[
+        bool, typer.Option("--allow-leaks", help="Write it even where the certificate counts leaks.")
+    ] = False,
 ) -> None:
     """Write an immutable dataset version whose splits do not leak."""
     from pipeline import inventory
-    from pipeline.core.options import read_settings, resolve
+    from pipeline.core.options import read_settings, resolve, shares_of
     from pipeline.export import ExportOptions
     from pipeline.flow.curation import export as export_version
     from pipeline.flow.curation import export_summary
+    from pipeline.flow.datasets import summary_of, version_record, write_as
     from pipeline.splits import SplitOptions
 
     session = session_of(ctx)
     settings = dict(read_settings(Path()).get("export", {}))
     workspace = session.workspace()
     held_out = tuple(sorted(inventory.episode_named(workspace, name).id for name in test_episode or [])) or None
-    flags = {"shares": _shares(split), "unit": unit.value if unit else None, "seed": seed, "test_episodes": held_out}
+    flags: dict[str, Any] = {
+        "shares": shares_of(split),
+        "unit": unit.value if unit else None,
+        "seed": seed,
+        "test_episodes": held_out,
+        "embargo_seconds": embargo,
+    }
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
-    options = resolve(ExportOptions, settings, {"format": format_}, "export")
-    options = type(options)(
-        split=splitting, exclude=options.exclude, duplicates=options.duplicates, format=options.format
-    )
+    options = resolve(ExportOptions, settings, {"allow_leaks": allow_leaks or None}, "export")
+    options = dataclasses.replace(options, split=splitting)
     with workspace.writing("export"):
-        outcome = export_version(workspace, name, options, session.progress)
-    result = export_summary(workspace, outcome)
+        if "@" in name:
+            if split or unit or seed is not None or test_episode:
+                raise UsageError(
+                    f"{name} is a version that exists: it cannot be split anew; leave the @ and number out"
+                )
+            record = version_record(workspace, name)
+            result = summary_of(workspace, record)
+        else:
+            outcome = export_version(workspace, name, options, session.progress)
+            record, result = outcome.dataset, export_summary(workspace, outcome)
+        written = write_as(workspace, record, format_ or "folder", out, session.progress)
+    result |= {"format": format_ or "folder", "path": str(written.path), "folder": str(workspace.root / record.path)}
     counts = ", ".join(f"{n} {split}" for split, n in result["splits"].items())
     session.emit(
         result,
-        [
-            f"{result['version']}{' (there already)' if result['already'] else ''}: {result['examples']} examples ({counts})",
+        _conflict_lines(result["conflicts"])
+        + _balance_lines(result["balance"])
+        + [
+            f"{result['version']}{' (there already)' if written.already and result['already'] else ''}: {result['examples']} examples ({counts})",
             f"leaks: {result['leaks']}; digest {result['digest'][:16]}",
             result["path"],
         ],
     )
-
-
-def verify(
-    ctx: typer.Context,
-    dataset: Annotated[str | None, typer.Argument(help="A dataset version; without it, the workspace.")] = None,
-) -> None:
-    """Check that every file is as it was recorded."""
-    from pipeline import inventory
-    from pipeline.flow.curation import verify_dataset
-
-    session = session_of(ctx)
-    workspace = session.workspace()
-    faults = verify_dataset(workspace, dataset) if dataset else inventory.verify(workspace)
-    for fault in faults:
-        session.warn(fault)
-    what = dataset or str(workspace.root)
-    session.emit(
-        {"verified": what, "faults": faults}, [f"{what}: {f'{len(faults)} faults' if faults else 'as recorded'}"]
-    )
-    _exit_if(bool(faults))
 
 
 def list_(
@@ -303,13 +336,26 @@ def doctor(ctx: typer.Context) -> None:
     _exit_if(bool(faults))
 
 
-def _shares(text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--split needs three numbers like 0.8,0.1,0.1; got {text!r}") from None
+def _conflict_lines(conflicts: list[dict[str, Any]]) -> list[str]:
+    """The first near-duplicates with different labels, and how many more there are."""
+    lines = []
+    for conflict in conflicts[:10]:
+        said = "; ".join(f"{label}: {', '.join(crops[:3])}" for label, crops in conflict["labels"].items())
+        lines.append(f"conflict in {conflict['group']}: {said}")
+    return lines + ([f"... and {len(conflicts) - 10} more conflicts; --json lists all"] if len(conflicts) > 10 else [])
+
+
+def _balance_lines(balance: dict[str, Any]) -> list[str]:
+    """How close the splits came to what was asked for, and what they lack."""
+    got = ", ".join(f"{split} {share:.1%} of {balance['wanted'][split]:.0%}" for split, share in balance["got"].items())
+    lines = [f"shares: {got}; {balance['misplaced']:.1%} would have to move for every class of every character to fit"]
+    absent = [f"{one['class']} in {one['split']}" for one in balance["absent"]]
+    if absent:
+        largest = (
+            f"the largest of {balance['components']} parts that may not be parted has {balance['largest_component']}"
+        )
+        lines.append(f"absent: {', '.join(absent)} ({largest} examples); label more shots, or ask for another --split")
+    return lines
 
 
 def _exit_if(failed: bool) -> None:

@@ -109,7 +109,7 @@ class CascadeBuilder:
             samples = tabulate(windows_NHW, isinstance(table, HaarTable) and table.has_tilted)
             return TorchSearch(table, samples, self.positives_before, pool, self.options.device)
         if isinstance(table, LbpTable):
-            return LbpSearch(table, tabulate(windows_NHW), self.positives_before, pool)
+            return LbpSearch(table, tabulate(windows_NHW, normed=False), self.positives_before, pool)
         samples = tabulate(windows_NHW, table.has_tilted)
         return HaarSearch(table, samples, self.positives_before, pool, self.screen)
 

@@ -40,16 +40,19 @@ class SampleTable:
         return SampleTable(np.take(self.sums, columns_K, axis=1), self.inverse_norms[columns_K])
 
 
-def tabulate(windows_NHW: NDArray[np.uint8], tilted: bool = False) -> SampleTable:
-    """Integral images and norms of N windows."""
+def tabulate(windows_NHW: NDArray[np.uint8], tilted: bool = False, normed: bool = True) -> SampleTable:
+    """Integral images of N windows, and their norms where features need them (not LBP); without, they are 1."""
     n, height, width = windows_NHW.shape
     sums = np.zeros((1 + tilted, height + 1, width + 1, n), dtype=np.float32)
-    pixels = np.ascontiguousarray(windows_NHW.transpose(1, 2, 0)).astype(np.float32)
-    pixels.cumsum(axis=0, out=sums[0, 1:, 1:])
-    sums[0, 1:, 1:].cumsum(axis=1, out=sums[0, 1:, 1:])
+    pixels = np.ascontiguousarray(windows_NHW.transpose(1, 2, 0))
+    for y in range(height):  # whole rows of samples at a time: numpy's cumsum takes ten times as long
+        np.add(sums[0, y, 1:], pixels[y], out=sums[0, y + 1, 1:])
+    for x in range(1, width):
+        sums[0, 1:, x + 1] += sums[0, 1:, x]
     if tilted:
-        sums[1] = _tilted_integrals(pixels)
-    return SampleTable(sums.reshape(-1, n), inverse_norms(windows_NHW))
+        sums[1] = _tilted_integrals(pixels.astype(np.float32))
+    norms = inverse_norms(windows_NHW) if normed else np.ones(n, dtype=np.float32)
+    return SampleTable(sums.reshape(-1, n), norms)
 
 
 def _tilted_integrals(pixels_HWN: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cascades.apply import WindowJudge
 from cascades.compiled import compiled
 from cascades.scan.machine import Machine
-from cascades.scan.pyramid import integrate
+from cascades.scan.search import passing
 from pipeline.core.images import Luma
 
 _Passing = tuple[Luma, NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64]]
@@ -92,6 +92,7 @@ class Sheet:
             max(band.y + band.pixel_rows(self.window_height) for band in bands),
             max(band.x + band.width for band in bands),
         )
+        self._table = np.array([(b.columns, b.step, b.x, b.y) for b in bands], dtype=np.int64)
         self.is_kept = False
         """whether its pixels stay in memory until all its windows were looked at"""
         self._kept: Luma | None = None
@@ -143,18 +144,12 @@ class Sheet:
         for number, band in enumerate(self.bands):
             height = band.pixel_rows(self.window_height)
             here = np.ascontiguousarray(pixels[band.y : band.y + height, band.x : band.x + band.width])
-            integrals = integrate(here, band.step, machine.flat.is_tilted, machine.model.kind == "HAAR")
-            placed = machine.on(integrals)
-            norms = machine.norms(integrals, placed.inner_4, (band.rows - 1) * integrals.stride + band.columns)
-            size, work = (band.columns, band.rows), np.zeros(2, dtype=np.int64)
-            places, _ = placed.scan(integrals, norms, size, len(machine.flat.ends), False, work)
-            rows, columns = np.divmod(places, integrals.stride)
+            passed = passing(machine, here, band.step)
             begin = self.ends[number] - band.rows * band.columns
-            step = (begin + rows * band.columns + columns - self.start) * self.inverse % self.total
-            asked = (step >= first) & (step < end)
-            passed = placed.judge(integrals, norms, places[asked])
-            xs, ys = band.x + columns[asked] * band.step, band.y + rows[asked] * band.step
-            found.append((xs, ys, np.full(len(xs), number, dtype=np.uint8), passed.totals))
+            place = (begin + passed.rows * band.columns + passed.columns - self.start) * self.inverse % self.total
+            asked = passed.only((place >= first) & (place < end))
+            xs, ys = band.x + asked.columns * band.step, band.y + asked.rows * band.step
+            found.append((xs, ys, np.full(len(xs), number, dtype=np.uint8), asked.totals))
         xs, ys, bands, totals = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return pixels, xs, ys, bands, totals
 
@@ -163,9 +158,8 @@ class Sheet:
         places = np.empty(end - first, dtype=np.int64)
         _fill_places(places, first, self.stride, self.start, self.total)
         places.sort()
-        table = np.array([(b.columns, b.step, b.x, b.y) for b in self.bands], dtype=np.int64)
         xs, ys, bands = np.empty_like(places), np.empty_like(places), np.empty(len(places), dtype=np.uint8)
-        _locate(places, self.ends, table, xs, ys, bands)
+        _locate(places, self.ends, self._table, xs, ys, bands)
         return xs, ys, bands
 
     @property

@@ -67,7 +67,8 @@ class TorchScanner:
         for level in levels_of((width, height), window, options.scale_factor, options.smallest, options.largest):
             shrunk = np.stack([shrink(image, level.width, level.height) for image in images_BHW])
             for of_image, passed in zip(found, _on_level(judge, shrunk, level), strict=True):
-                of_image.append(Found(number, window, level, passed, 0))
+                which = np.zeros(len(passed.rows), dtype=np.int64)
+                of_image.append(Found(window, [level], which, passed, level.columns * level.rows, 0))
         return [hits_of(of_image, (height, width)) for of_image in found]
 
 

@@ -216,9 +216,11 @@ class _Gathering:
         height, width = patches_NHW.shape[1:]
         whole = Region(x=width / 2, y=height / 2, width=width, height=height)
         copies = self._copies(len(patches_NHW))
+        apart = self._kept_apart([str(number) for number in range(len(patches_NHW))])
         for number, patch in enumerate(patches_NHW):
             random = np.random.default_rng([self.options.seed, 2, number])
-            self._add_face(str(number), patch, whole, (width, height), copies, random)
+            group = str(number)
+            self._add_face(group, patch, whole, (width, height), copies, random, group in apart)
         self.shapes.append((1.0, 1.0))
 
     def add_negatives(self, images: Sequence[Path], videos: Sequence[Path], progress: Progress) -> None:
@@ -251,9 +253,7 @@ class _Gathering:
             self._add_scene(grey, (), name, labelled)
 
     def finish(self, name: str) -> Samples:
-        kept_apart = held_out_groups(
-            [face.group for face in self.faces], self.options.held_out(len(self.faces)), self.options.seed
-        )
+        kept_apart = self._kept_apart([face.group for face in self.faces])
         fitted = [face for face in self.faces if face.group not in kept_apart]
         apart = [face for face in self.faces if face.group in kept_apart]
         positives, flat = self._stack(round_robin(fitted, self.options.positives, self.options.seed))
@@ -295,6 +295,10 @@ class _Gathering:
                 f"{name}: nothing to take negatives from{why}; give --negatives a folder of pictures without the character"
             )
 
+    def _kept_apart(self, groups: Sequence[str]) -> set[str]:
+        """Groups of faces that are held out."""
+        return held_out_groups(groups, self.options.held_out(len(groups)), self.options.seed)
+
     def _copies(self, faces: int) -> int:
         """Windows of each face, so that those not held out are enough."""
         fitted = max(int(faces * (1 - self.options.held_out(faces))), 1)
@@ -335,8 +339,9 @@ class _Gathering:
         sides: tuple[float, float],
         copies: int,
         random: np.random.Generator,
+        may_be_apart: bool = True,
     ) -> None:
-        """Cuts a face: as it is, and varied `copies - 1` times."""
+        """Cuts a face: as it is, and varied `copies - 1` times; to be judged by too, where it may be held out."""
         size = (self.options.width, self.options.height)
         windows = [cut_window(grey, region, *size)]
         # what is flat as it is stays flat: no background or contrast of ours makes it a face worth finding
@@ -347,7 +352,8 @@ class _Gathering:
         )
         windows += [cut_redrawn(grey, region, sides, size, v, self.backdrops, random) for v in variations]
         held_out = HELD_OUT_VARIATIONS if copies > 1 else 1
-        self.faces.append(Face(group, windows, self._mild(grey, region, held_out, random)))
+        mild = self._mild(grey, region, held_out, random) if may_be_apart else []
+        self.faces.append(Face(group, windows, mild))
 
     def _mild(self, grey: Luma, region: Region, count: int, random: np.random.Generator) -> list[Luma]:
         """`count` windows of a region: the first as it is, the others as a detector's grid may meet it."""

@@ -25,7 +25,16 @@ _OPTION = uncounted_option()
 
 def lean(function: Kernel) -> Kernel:
     """As `cascades.compiled.compiled`, without counting references where Numba can do that."""
+    return _compiled(function, False)
+
+
+def inlined(function: Kernel) -> Kernel:
+    """As `lean`, put where it is called: handing a cascade's many arrays over costs more than a few stumps."""
+    return _compiled(function, True)
+
+
+def _compiled(function: Kernel, forceinline: bool) -> Kernel:
     try:
-        return cast(Kernel, numba.njit(cache=True, nogil=True, **_OPTION)(function))
+        return cast(Kernel, numba.njit(cache=True, nogil=True, forceinline=forceinline, **_OPTION)(function))
     except RuntimeError:  # no folder is writable
-        return cast(Kernel, numba.njit(nogil=True, **_OPTION)(function))
+        return cast(Kernel, numba.njit(nogil=True, forceinline=forceinline, **_OPTION)(function))

@@ -1,34 +1,29 @@
-"""A cascade made ready for the kernels: look-up tables, and its corners within the integral images of one size."""
+"""A cascade made ready for the kernels: look-up tables, and its corners on sheets of one width."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cascades.model import CascadeModel
-from cascades.scan.bits import LANES
+from cascades.scan.bits import CODES, LANES
+from cascades.scan.blocks import LBP_STUMPS, LBP_TREES, STUMPS, TREES, Tables, judge_places, scan_blocks
 from cascades.scan.corners import arranged_corners
-from cascades.scan.kernels import (
-    CODES,
-    LBP_STUMPS,
-    LBP_TREES,
-    STUMPS,
-    TREES,
-    judge_places,
-    scan_rows,
-)
-from cascades.scan.layout import FlatCascade, flatten, haar_points, lbp_points
-from cascades.scan.pyramid import Integrals
-from cascades.scan.shares import BLOCK_TOGETHER, ROWS_TOGETHER
-from cascades.scan.stumps import scan_blocks
+from cascades.scan.layout import FlatCascade, flatten, lbp_points
+from cascades.scan.room import room
+from cascades.scan.sheet import Layout
 from cascades.scan.sums import fill_norms
 
 ROUNDING = 2.0**-24 * 1.01
 """what one float32 sum can be off by, as a share of the largest sum"""
 MOST_NODES = 8
-"""of a tree that still runs over rows: one bit of a code each"""
-SIZES_KEPT = 256
-"""sizes of integral images whose corners are kept"""
+"""of a tree that still runs over blocks: one bit of a code each"""
+TOGETHER = {STUMPS: 2, TREES: 2, LBP_STUMPS: 2, LBP_TREES: 2}
+"""by sort of cascade: a stage runs over a block of 32 windows while more than this many of them are left"""
+WIDTHS_KEPT = 64
+"""widths of sheets whose corners are kept"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +39,32 @@ class Passed:
     totals: NDArray[np.float64]
     """margins over the thresholds, added up over all stages that were run"""
 
+    def only(self, which: NDArray[Any]) -> "Passed":
+        """Some of them, by numbers or a mask."""
+        return Passed(self.columns[which], self.rows[which], self.stages[which], self.lasts[which], self.totals[which])
+
+    @staticmethod
+    def joined(parts: "Sequence[Passed]") -> "Passed":
+        """All of several; nothing where there is none."""
+        none = np.zeros(0, dtype=np.int64)
+        parts = [Passed(none, none, none.astype(np.int32), np.zeros(0), np.zeros(0)), *parts]
+        return Passed(
+            np.concatenate([p.columns for p in parts]),
+            np.concatenate([p.rows for p in parts]),
+            np.concatenate([p.stages for p in parts]),
+            np.concatenate([p.lasts for p in parts]),
+            np.concatenate([p.totals for p in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """A sheet of one picture."""
+
+    layout: Layout
+    sums: NDArray[np.int32]
+    squares: NDArray[np.int32]
+
 
 class Machine:
     """One cascade; holds what does not depend on an image."""
@@ -56,108 +77,80 @@ class Machine:
         self.kind = _kind(flat)
         small = self.kind == TREES and int(sizes.max(initial=1)) <= MOST_NODES
         self.dense = together and (small or self.kind in (STUMPS, LBP_STUMPS))
-        self.numbers = _numbers(flat)
-        self.roots = np.append(flat.roots, np.int32(len(flat.features))).astype(np.int32)
-        self.table = _table(flat, self.kind, self.roots) if self.dense else np.zeros(0, dtype=np.float32)
-        self.slacks = _slacks(flat)
-        self.arranged = arranged_corners(flat)
-        self._placed: dict[tuple[int, int, int, int], Placed] = {}
-        self.least_contrast = least_contrast(self.area) if model.kind == "HAAR" else 0.0
+        self.window = (flat.width, flat.height)
+        self.is_haar = model.kind == "HAAR"
+        if self.is_haar:
+            self._across, self._down, self._forms = arranged_corners(flat)
+        else:
+            self._across, self._down = (points[flat.features] for points in lbp_points(flat))
+            self._forms = np.zeros(0, dtype=np.int32)
+        self._numbers = np.concatenate([flat.weights[flat.features], flat.cuts[:, None]], axis=1).ravel()
+        self._roots = np.append(flat.roots, np.int32(len(flat.features))).astype(np.int32)
+        self._table = _table(flat, self.kind, self._roots) if self.dense else np.zeros(0, dtype=np.float32)
+        self._slacks = _slacks(flat)
+        self._placed: dict[tuple[int, int, bool], Tables] = {}
+        self.area = float((flat.width - 2) * (flat.height - 2))
+        self._least_contrast = least_contrast(self.area) if self.is_haar else 0.0
 
-    @property
-    def area(self) -> float:
-        """Pixels of the window that its contrast is measured on."""
-        return float((self.flat.width - 2) * (self.flat.height - 2))
-
-    def on(self, integrals: Integrals) -> "Placed":
-        """With corners for that size of image; kept, as frames of a video have the same sizes."""
-        key = (integrals.stride, integrals.step, integrals.plane, integrals.tilted_at)
-        placed = self._placed.get(key)
-        if placed is None:
-            if len(self._placed) >= SIZES_KEPT:
+    def on(self, layout: Layout) -> Tables:
+        """With corners for that width of sheet; kept, as frames of a video have the same."""
+        tables = self._placed.get(layout.key)
+        if tables is None:
+            if len(self._placed) >= WIDTHS_KEPT:
                 self._placed.clear()
-            placed = self._placed[key] = self._place(integrals)
-        return placed
+            tables = self._placed[layout.key] = self._tables(layout)
+        return tables
 
-    def _place(self, integrals: Integrals) -> "Placed":
+    def _tables(self, layout: Layout) -> Tables:
         flat = self.flat
-        across, down = haar_points(flat) if self.model.kind == "HAAR" else lbp_points(flat)
-        offsets = integrals.offsets(across, down)
-        if self.model.kind == "HAAR":
-            offsets = offsets + np.where(flat.tilted, integrals.tilted_at, 0)[:, None, None]
-        corners = offsets.reshape(len(offsets), -1)[flat.features].ravel().astype(np.uint64)
-        arranged = np.zeros(0, dtype=np.uint32)
-        if self.kind == STUMPS:
-            offsets = (
-                integrals.offsets(*self.arranged[:2])
-                + np.where(flat.tilted, integrals.tilted_at, 0)[flat.features, None]
-            )
-            arranged = offsets.ravel().astype(np.uint32)
-        inner = integrals.offsets(
-            np.array([1, flat.width - 1, 1, flat.width - 1]), np.array([1, 1, flat.height - 1, flat.height - 1])
-        )
-        return Placed(self, corners, arranged, inner.astype(np.uint64))
+        corners = layout.offsets(self._across, self._down)
+        if self.is_haar:
+            corners = corners + np.where(flat.tilted, layout.tilted_at, 0)[flat.features, None]
+        return Tables(
+            self.kind, self.dense, corners.ravel().astype(np.uint32), self._forms, self._numbers.astype(np.float32),
+            flat.subsets.ravel(), flat.children.ravel(), flat.leaves, self._roots, self._table, flat.ends,
+            flat.thresholds, self._slacks,
+        )  # fmt: skip
 
-    def norms(self, integrals: Integrals, inner_4: NDArray[np.uint64], places: int) -> NDArray[np.float32]:
-        """1 / sqrt(nf) at the first `places` places, 0 where there is too little contrast; LBP: nothing."""
-        if self.model.kind == "LBP":
-            return np.zeros(0, dtype=np.float32)
-        norms = np.empty(places, dtype=np.float32)
-        fill_norms(integrals.sums, integrals.squares, inner_4, self.area, self.least_contrast, places, norms)
+    def norms(self, sheet: Sums) -> NDArray[np.float32]:
+        """1 / sqrt(nf) of all windows of a sheet, 0 where there is too little contrast; LBP: 1.
+
+        They lie in the thread's `room`: until its next sheet.
+        """
+        layout = sheet.layout
+        if not self.is_haar:
+            return np.ones(layout.rows * layout.plane + LANES, dtype=np.float32)
+        norms = room(f"norms {self.window}", layout.rows * layout.plane + LANES, np.float32)
+        (width, height), strides = self.window, (layout.stride, layout.square_stride, layout.plane)
+        across, down = np.array([1, width - 1, 1, width - 1]), np.array([1, 1, height - 1, height - 1])
+        inner = [layout.offsets(across, down, squares).astype(np.uint64) for squares in (False, True)]
+        fill_norms(
+            sheet.sums, sheet.squares, strides, inner[0], inner[1], self.area, self._least_contrast,
+            layout.windows(self.window), norms,
+        )  # fmt: skip
         return norms
 
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A cascade on images of one size."""
-
-    machine: Machine
-    corners: NDArray[np.uint64]
-    """of each node's feature"""
-    arranged: NDArray[np.uint32]
-    """of stumps: each corner once"""
-    inner_4: NDArray[np.uint64]
-    """of the part of the window that contrast is measured on"""
-
     def scan(
-        self,
-        integrals: Integrals,
-        norms: NDArray[np.float32],
-        size: tuple[int, int],
-        enough: int,
-        skips: bool,
-        work: NDArray[np.int64],
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Places and stages of the windows that pass `enough` stages, of `size` (columns, rows) windows."""
-        machine, flat = self.machine, self.machine.flat
-        found, reached = np.empty(size[0] * size[1], dtype=np.int64), np.empty(size[0] * size[1], dtype=np.int32)
-        if machine.kind == STUMPS and machine.dense and size[0] >= LANES and enough > 0:
-            hits = scan_blocks(
-                integrals.sums, norms, integrals.stride, size[0], self.arranged, machine.arranged[2], machine.numbers,
-                flat.leaves, flat.ends[:enough], flat.thresholds[:enough], machine.slacks, BLOCK_TOGETHER, skips, 0, size[1],
-                found, work,
-            )  # fmt: skip
-            return found[:hits], reached[:hits]
-        hits = scan_rows(
-            machine.kind, machine.dense and machine.kind != STUMPS, integrals.sums, norms, integrals.stride, size[0], self.corners,
-            machine.numbers, flat.subsets.ravel(), flat.children.ravel(), flat.leaves, machine.roots, machine.table,
-            flat.ends[:enough], flat.thresholds[:enough], machine.slacks, ROWS_TOGETHER[machine.kind], enough, skips, 0, size[1],
-            found, reached, work, np.empty(size[0], dtype=np.int32), np.empty(size[0], dtype=np.float32),
-            np.empty(size[0], dtype=np.uint8),
+        self, sheet: Sums, norms: NDArray[np.float32], spans_P4: NDArray[np.int64], skips: bool, work: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Numbers, among the norms, of windows that pass; of spans as `scan_blocks` takes them."""
+        found = room("found", int((spans_P4[:, 2] * spans_P4[:, 3]).sum()), np.int64)
+        layout = sheet.layout
+        hits = scan_blocks(
+            self.on(layout), sheet.sums, norms, layout.stride, layout.plane, spans_P4, TOGETHER[self.kind], skips,
+            found, work,
         )  # fmt: skip
-        return found[:hits], reached[:hits]
+        return found[:hits].copy()
 
-    def judge(self, integrals: Integrals, norms: NDArray[np.float32], places_N: NDArray[np.int64]) -> Passed:
-        """All stages of the windows at given places, in OpenCV's own precision."""
-        rows, columns = np.divmod(places_N, integrals.stride)
-        norms_N = norms[places_N] if len(norms) else norms
-        machine, flat, n = self.machine, self.machine.flat, len(places_N)
+    def judge(self, sheet: Sums, norms: NDArray[np.float32], numbers_N: NDArray[np.int64]) -> Passed:
+        """All stages of windows by their numbers, in OpenCV's own precision; rows are those of the sheet."""
+        rows, columns = np.divmod(numbers_N, sheet.layout.plane)
+        n = len(numbers_N)
         passed = Passed(columns, rows, np.empty(n, dtype=np.int32), np.empty(n), np.empty(n))
+        places = rows * sheet.layout.stride + columns
         judge_places(
-            machine.kind, integrals.sums, norms_N, self.corners, machine.numbers, flat.subsets.ravel(),
-            flat.children.ravel(), flat.leaves, machine.roots, flat.ends, flat.thresholds, places_N,
-            passed.stages, passed.lasts, passed.totals,
-        )  # fmt: skip
+            self.on(sheet.layout), sheet.sums, norms[numbers_N], places, passed.stages, passed.lasts, passed.totals
+        )
         return passed
 
 
@@ -183,11 +176,6 @@ def _in_order(flat: FlatCascade) -> bool:
     """Whether every tree is a stump whose left leaf is its first one and whose right leaf the second."""
     usual = -1 - np.arange(2 * len(flat.roots), dtype=np.int32).reshape(-1, 2)
     return flat.is_stumps and bool((flat.children == usual).all())
-
-
-def _numbers(flat: FlatCascade) -> NDArray[np.float32]:
-    """Weights of up to three rectangles and the cut of each node, flat."""
-    return np.concatenate([flat.weights[flat.features], flat.cuts[:, None]], axis=1).ravel().astype(np.float32)
 
 
 def _slacks(flat: FlatCascade) -> NDArray[np.float32]:

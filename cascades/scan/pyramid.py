@@ -1,17 +1,12 @@
-"""The sizes at which an image is searched, as `cv2.CascadeClassifier.detectMultiScale` has them, and its integral images.
+"""The sizes at which an image is searched, as `cv2.CascadeClassifier.detectMultiScale` has them.
 
-OpenCV shrinks the image and keeps the window. It steps two pixels below half size and one from there on. For two-pixel
-steps the integral images are sorted by parity (longer steps: by remainder), so that the corners of neighbouring windows lie side by side as well.
+OpenCV shrinks the image and keeps the window. It steps two pixels below half size and one from there on.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
-from cascades.scan.sums import fill_integrals, fill_sums, sort_by_remainder
-from pipeline.core.images import Luma
 
 FINE_SCALE = 2.0
 """from here on every pixel of the shrunk image, below every second one in each direction"""
@@ -102,70 +97,3 @@ def _rows_visited(down: int, step: int, stripes: int) -> int:
     """All rows but, with a step of two, sometimes the last: stripes are cut by the number of whole steps."""
     stripe = max((down // step + stripes - 1) // stripes, 1)
     return min(-(-down // step), stripe * stripes)
-
-
-@dataclass(frozen=True, slots=True)
-class Integrals:
-    """Integral images of one level, flat; a window's place is its row times `stride` plus its column."""
-
-    sums: NDArray[np.int32]
-    """the upright one, then the tilted one where asked for"""
-    squares: NDArray[np.int32]
-    """of squared pixels, modulo 2^32; empty where not asked for"""
-    stride: int
-    step: int
-    plane: int
-    """numbers of the pixels with one remainder of row and column by `step`: of all where that is 1"""
-    tilted_at: int
-    """where the tilted integral image begins"""
-
-    def offsets(self, across: NDArray[np.int64], down: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the corner that many pixels right of and below a window's top left one lies, from the window's place."""
-        if self.step == 1:
-            return down * self.stride + across
-        step = self.step
-        return ((down % step) * step + across % step) * self.plane + (down // step) * self.stride + across // step
-
-
-def integrate(image_HW: Luma, step: int, tilted: bool, squares: bool) -> Integrals:
-    """The integral images that cascades need, sorted by parity where `step` is 2."""
-    height, width = image_HW.shape
-    size = (height + 1) * (width + 1)
-    if tilted:
-        import cv2
-
-        parts = cv2.integral3(image_HW, sdepth=cv2.CV_32S, sqdepth=cv2.CV_32S)
-        arrays = [np.asarray(part, dtype=np.int32).ravel() for part in (parts[0], parts[2], parts[1])]
-    else:
-        arrays = [np.empty(size, dtype=np.int32) for _ in range(2 if squares else 1)]
-        pixels = np.ascontiguousarray(image_HW).ravel()
-        if squares:
-            fill_integrals(pixels, width, height, arrays[0], arrays[1])
-        else:
-            fill_sums(pixels, width, height, arrays[0])
-    sums = np.concatenate(arrays[:2]) if tilted else arrays[0]
-    plain = Integrals(sums, arrays[-1] if squares else sums[:0], width + 1, 1, size, size if tilted else 0)
-    return plain if step == 1 else _in_steps(plain, step)
-
-
-def _in_steps(plain: Integrals, step: int) -> Integrals:
-    """Integral images in plain order sorted so that the corners of every `step`th window lie side by side."""
-    stride, rows = plain.stride, plain.plane // plain.stride
-    across, plane = -(-stride // step), -(-stride // step) * -(-rows // step)
-    parts = [plain.sums[: plain.plane]]
-    if plain.tilted_at:
-        parts.append(plain.sums[plain.tilted_at :])
-    if len(plain.squares):
-        parts.append(plain.squares)
-    ordered = np.zeros((len(parts), step * step * plane), dtype=np.int32)
-    for part, into in zip(parts, ordered, strict=True):
-        sort_by_remainder(part, stride, rows, step, into)
-    planes = 2 if plain.tilted_at else 1
-    return Integrals(
-        ordered[:planes].ravel(),
-        ordered[planes:].ravel(),
-        across,
-        step,
-        plane,
-        step * step * plane if plain.tilted_at else 0,
-    )

@@ -1,5 +1,6 @@
-"""Parts of a picture that are searched alone: which windows of a level lie in one."""
+"""Parts of a picture that are searched alone: which windows of a level lie in one, or touch it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,8 @@ class Region:
     """width and height of the largest window; zeros for no bound"""
     inner: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     """left, top, right, bottom of the part of a window that must lie in the rectangle, as shares of its sides"""
+    touch: float | None = None
+    """instead of lying in it, that part need only come as close to the rectangle as this share of the window's sides"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +39,62 @@ class Span:
     end_row: int
 
 
-def span_of(region: Region, level: Level, window: tuple[int, int]) -> Span | None:
-    """The windows (width, height) of a level that a region wants; None where there is none."""
+def spans_of(regions: Sequence[Region], level: Level, window: tuple[int, int]) -> list[Span]:
+    """The windows (width, height) of a level that some region wants; those that overlap are taken together."""
     width, height = (round(float(np.float32(side) * np.float32(level.scale))) for side in window)
-    within = region.smallest[0] <= width and region.smallest[1] <= height
-    if 0 not in region.largest:
-        within = within and width <= region.largest[0] and height <= region.largest[1]
-    begin_x, begin_y, end_x, end_y = region.inner
-    columns = _between(
-        on_image(np.arange(level.columns), level), begin_x * width, end_x * width, region.left, region.right
-    )
-    rows = _between(on_image(np.arange(level.rows), level), begin_y * height, end_y * height, region.top, region.bottom)
-    return Span(*columns, *rows) if within and columns[0] < columns[1] and rows[0] < rows[1] else None
+    wanted = [region for region in regions if _is_wanted(region, width, height)]
+    if not wanted:
+        return []
+    across, down = (on_image(np.arange(count) * level.step, level.scale) for count in (level.columns, level.rows))
+    spans = []
+    for region in wanted:
+        begin_x, begin_y, end_x, end_y = region.inner
+        columns = _between(across, begin_x * width, end_x * width, region.left, region.right, region.touch)
+        rows = _between(down, begin_y * height, end_y * height, region.top, region.bottom, region.touch)
+        if columns[0] < columns[1] and rows[0] < rows[1]:
+            spans.append(Span(*columns, *rows))
+    return _merged(spans)
 
 
-def on_image(places_N: NDArray[np.int64], level: Level) -> NDArray[np.int64]:
-    """Where columns (rows) of windows begin on the image, pixels; OpenCV multiplies and rounds in float32."""
-    starts: NDArray[np.float32] = np.rint((places_N * level.step).astype(np.float32) * np.float32(level.scale))
-    return starts.astype(np.int64)
+def _is_wanted(region: Region, width: int, height: int) -> bool:
+    """Whether windows of this size on the picture are wanted."""
+    large_enough = region.smallest[0] <= width and region.smallest[1] <= height
+    return large_enough and (0 in region.largest or (width <= region.largest[0] and height <= region.largest[1]))
 
 
-def _between(starts_N: NDArray[np.int64], begin: float, end: float, low: float, high: float) -> tuple[int, int]:
-    """First and one past the last of ascending starts for which start + begin to start + end lies in low to high."""
+def _merged(spans: list[Span]) -> list[Span]:
+    """Spans that overlap taken together, until none do."""
+    apart: list[Span] = []
+    for span in spans:
+        while (other := next((o for o in apart if _overlap(span, o)), None)) is not None:
+            apart.remove(other)
+            span = Span(
+                min(span.column, other.column), max(span.end_column, other.end_column),
+                min(span.row, other.row), max(span.end_row, other.end_row),
+            )  # fmt: skip
+        apart.append(span)
+    return apart
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    across = a.column < b.end_column and b.column < a.end_column
+    return across and a.row < b.end_row and b.row < a.end_row
+
+
+def on_image(pixels_N: NDArray[np.int64], scale: "float | NDArray[np.float64]") -> NDArray[np.int64]:
+    """From pixels of a level to pixels of the image; OpenCV multiplies and rounds in float32."""
+    rounded: NDArray[np.float32] = np.rint(pixels_N.astype(np.float32) * np.asarray(scale, dtype=np.float32))
+    return rounded.astype(np.int64)
+
+
+def _between(
+    starts_N: NDArray[np.int64], begin: float, end: float, low: float, high: float, touch: float | None
+) -> tuple[int, int]:
+    """First and one past the last of ascending starts for which start + begin to start + end lies in low to high.
+
+    With `touch`, for which it comes as close to low to high as that share of its length.
+    """
+    if touch is not None:
+        near = touch * (end - begin)
+        low, high = low - near - (end - begin), high + near + (end - begin)
     return int(np.searchsorted(starts_N, low - begin, "left")), int(np.searchsorted(starts_N, high - end, "right"))

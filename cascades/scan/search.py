@@ -1,7 +1,7 @@
 """Every window of an image that passes all stages of each of several cascades, over one shared pyramid.
 
-The windows are those that `cv2.CascadeClassifier.detectMultiScale(minNeighbors=0)` gives, box for box. Levels run on all cores; a level's result does not
-depend on what runs beside it, so results are the same on any number of threads.
+The windows are those that `cv2.CascadeClassifier.detectMultiScale(minNeighbors=0)` gives, box for box. Sheets of levels run
+on all cores; what is found on one does not depend on what runs beside it, so results are the same on any number of threads.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from cascades.compiled import in_slices
 from cascades.model import CascadeModel
-from cascades.scan.machine import Machine, Passed
-from cascades.scan.pyramid import Integrals, Level, integrate, levels_of
-from cascades.scan.regions import Region, Span, on_image, span_of
-from cascades.scan.shrink import shrink
+from cascades.scan.machine import Machine, Passed, Sums
+from cascades.scan.plan import Part, Sheet, sheets_for
+from cascades.scan.pyramid import Level, levels_of
+from cascades.scan.regions import Region, on_image, spans_of
+from cascades.scan.sheet import Layout, Patch
 from pipeline.core.images import Luma
 
-RUN_UP = 16
-"""windows left of a region that are looked at, for which ones OpenCV steps over"""
+PLANS_KEPT = 16
+"""sizes of pictures whose sheets are kept"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +57,31 @@ class Hits:
     """how many trees were run, those on windows that were already rejected included"""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a cascade finds on some levels."""
+
+    window: tuple[int, int]
+    levels: Sequence[Level]
+    which: NDArray[np.int64]
+    """of the levels, the one that a window is on"""
+    passed: Passed
+    windows: int
+    trees: int
+
+
 class Scanner:
     """Several cascades ready to be run on images. Not to be pickled: it is made anew from the models.
 
     Args:
         models: any cascades that OpenCV loads; Haar and LBP, stumps and trees, upright and tilted, of any window.
-        together: whether stages run over rows of windows where that pays; otherwise each window runs alone, which gives
-            the same and is slower, and `Hits.trees` counts only what windows need.
+        together: whether stages run over blocks of windows where that pays; otherwise each window runs alone, which
+            gives the same and is slower, and `Hits.trees` counts only what windows need.
     """
 
     def __init__(self, models: Sequence[CascadeModel], together: bool = True) -> None:
         self.machines = [Machine(model, together) for model in models]
+        self._plans: dict[tuple[tuple[int, ...], tuple[ScanOptions, ...]], list[Sheet]] = {}
 
     def scan(self, image_HW: Luma, options: Sequence[ScanOptions] | ScanOptions = ScanOptions()) -> list[Hits]:
         """What each cascade finds on a luma image, in the order of the cascades; options for all or one by one."""
@@ -76,26 +91,8 @@ class Scanner:
         self, images: Sequence[Luma], options: Sequence[ScanOptions] | ScanOptions = ScanOptions()
     ) -> list[list[Hits]]:
         """The same for several images; all their levels are shared out among the cores."""
-        each = [options] * len(self.machines) if isinstance(options, ScanOptions) else list(options)
-        if len(each) != len(self.machines):
-            raise ValueError(f"{len(each)} options for {len(self.machines)} cascades; give one for all or one for each")
-        tasks = [task for n, image in enumerate(images) for task in _tasks(n, image, self.machines, each)]
-        done: list[list[Found]] = [[] for _ in tasks]
-
-        def run(first: int, end: int) -> None:
-            for i in range(first, end):
-                done[i] = _run(tasks[i], self.machines)
-
-        order = _dealt(len(tasks))
-        tasks = [tasks[i] for i in order]
-        in_slices(run, len(tasks), 1)
-        results = [[list[Found]() for _ in self.machines] for _ in images]
-        for i in np.argsort(order):
-            for found in done[i]:
-                results[tasks[i].image_number][found.cascade].append(found)
-        return [
-            [hits_of(found, image.shape) for found in of_image] for image, of_image in zip(images, results, strict=True)
-        ]
+        each = self._each(options)
+        return self._run(images, [self._plan(image.shape, each) for image in images])
 
     def scan_regions(
         self,
@@ -103,99 +100,56 @@ class Scanner:
         regions: Sequence[Sequence[Region]],
         options: Sequence[ScanOptions] | ScanOptions = ScanOptions(),
     ) -> list[Hits]:
-        """What each cascade finds in its regions alone, which costs what their area costs, overlaps twice.
+        """What each cascade finds in its regions alone, which costs what their area costs.
 
         These are the windows that `scan` finds there, on the same pixels, but for the few that OpenCV steps over only
         because of windows more than `RUN_UP` columns left of the region.
         """
-        each = [options] * len(self.machines) if isinstance(options, ScanOptions) else list(options)
-        size, results = (image_HW.shape[1], image_HW.shape[0]), []
-        for i, (machine, wanted, option) in enumerate(zip(self.machines, regions, each, strict=True)):
-            window = (machine.flat.width, machine.flat.height)
-            bounds = (option.scale_factor, option.smallest, option.largest, option.closest)
-            spans = [(lv, span_of(r, lv, window)) for lv in levels_of(size, window, *bounds) for r in wanted]
-            found = [_search_span(i, machine, image_HW, level, span) for level, span in spans if span is not None]
-            results.append(hits_of(_once_each(found), image_HW.shape))
-        return results
+        size, wanted = (image_HW.shape[1], image_HW.shape[0]), []
+        for machine, option, areas in zip(self.machines, self._each(options), regions, strict=True):
+            levels = _levels(machine, size, option)
+            wanted.append([(level, span) for level in levels for span in spans_of(areas, level, machine.window)])
+        return self._run([image_HW], [sheets_for(self.machines, wanted, size)])[0]
+
+    def _each(self, options: Sequence[ScanOptions] | ScanOptions) -> tuple[ScanOptions, ...]:
+        each = (options,) * len(self.machines) if isinstance(options, ScanOptions) else tuple(options)
+        if len(each) != len(self.machines):
+            raise ValueError(f"{len(each)} options for {len(self.machines)} cascades; give one for all or one for each")
+        return each
+
+    def _plan(self, shape: tuple[int, ...], options: tuple[ScanOptions, ...]) -> list[Sheet]:
+        """Sheets for pictures of a height and width; kept, as frames of a video are of one size."""
+        plan = self._plans.get((shape, options))
+        if plan is None:
+            if len(self._plans) >= PLANS_KEPT:
+                self._plans.clear()
+            size = (shape[1], shape[0])
+            levels = [_levels(machine, size, option) for machine, option in zip(self.machines, options, strict=True)]
+            plan = sheets_for(self.machines, [[(level, None) for level in of] for of in levels], size)
+            self._plans[shape, options] = plan
+        return plan
+
+    def _run(self, images: Sequence[Luma], plans: Sequence[Sequence[Sheet]]) -> list[list[Hits]]:
+        tasks = [(n, sheet) for n, plan in enumerate(plans) for sheet in plan]
+        order = _dealt(len(tasks))
+        done: list[list[Found]] = [[] for _ in tasks]
+
+        def run(first: int, end: int) -> None:
+            for i in order[first:end]:
+                done[i] = _search(tasks[i][1], images[tasks[i][0]], self.machines)
+
+        in_slices(run, len(tasks), 1)
+        results = [[list[Found]() for _ in self.machines] for _ in images]
+        for (n, sheet), found in zip(tasks, done, strict=True):
+            for part, of_part in zip(sheet.parts, found, strict=True):
+                results[n][part.cascade].append(of_part)
+        return [
+            [hits_of(found, image.shape) for found in of_image] for image, of_image in zip(images, results, strict=True)
+        ]
 
 
-def _search_span(number: int, machine: Machine, image_HW: Luma, level: Level, span: Span) -> "Found":
-    """One cascade on a part of a level."""
-    window = (machine.flat.width, machine.flat.height)
-    first = max(span.column - RUN_UP, 0)
-    columns = first * level.step, (span.end_column - 1) * level.step + window[0]
-    rows = span.row * level.step, (span.end_row - 1) * level.step + window[1]
-    pixels = shrink(image_HW, (level.width, level.height), columns, rows)
-    integrals = integrate(pixels, level.step, machine.flat.is_tilted, machine.model.kind == "HAAR")
-    part = replace(
-        level,
-        columns=span.end_column - first,
-        rows=span.end_row - span.row,
-        width=pixels.shape[1],
-        height=pixels.shape[0],
-    )
-    found = _search(number, machine, part, integrals, {})
-    passed = found.passed
-    kept = passed.columns >= span.column - first
-    moved = Passed(
-        passed.columns[kept] + first,
-        passed.rows[kept] + span.row,
-        passed.stages[kept],
-        passed.lasts[kept],
-        passed.totals[kept],
-    )
-    return Found(number, window, level, moved, found.trees)
-
-
-def _once_each(found: "list[Found]") -> "list[Found]":
-    """What several regions of a level found, by row and column, windows in more than one of them once."""
-    by_level: dict[int, list[Found]] = {}
-    for f in found:
-        by_level.setdefault(f.level.number, []).append(f)
-    results = []
-    for of_level in by_level.values():
-        first, parts = of_level[0], [f.passed for f in of_level]
-        rows, columns = (np.concatenate([getattr(p, name) for p in parts]) for name in ("rows", "columns"))
-        kept = np.unique(rows * first.level.columns + columns, return_index=True)[1]
-        others = [np.concatenate([getattr(p, name) for p in parts])[kept] for name in ("stages", "lasts", "totals")]
-        results.append(
-            replace(first, passed=Passed(columns[kept], rows[kept], *others), trees=sum(f.trees for f in of_level))
-        )
-    return results
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One size of one image, and the cascades that are run on it."""
-
-    image_number: int
-    image: Luma
-    levels: list[tuple[int, Level]]
-    """which cascade, and its windows there"""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a cascade finds on a level."""
-
-    cascade: int
-    window: tuple[int, int]
-    level: Level
-    passed: Passed
-    trees: int
-
-
-def _tasks(number: int, image_HW: Luma, machines: list[Machine], options: list[ScanOptions]) -> list[_Task]:
-    """Levels by size, large pictures first: cascades that look at the same size share it."""
-    shared: dict[tuple[int, int, int], list[tuple[int, Level]]] = {}
-    height, width = image_HW.shape
-    for i, (machine, option) in enumerate(zip(machines, options, strict=True)):
-        window = (machine.flat.width, machine.flat.height)
-        bounds = (option.scale_factor, option.smallest, option.largest, option.closest)
-        for level in levels_of((width, height), window, *bounds):
-            shared.setdefault((level.width, level.height, level.step), []).append((i, level))
-    sizes = sorted(shared, key=lambda s: (-s[0], -s[1], s[2]))
-    return [_Task(number, image_HW, shared[size]) for size in sizes]
+def _levels(machine: Machine, size: tuple[int, int], option: ScanOptions) -> list[Level]:
+    return levels_of(size, machine.window, option.scale_factor, option.smallest, option.largest, option.closest)
 
 
 def _dealt(count: int) -> list[int]:
@@ -203,56 +157,73 @@ def _dealt(count: int) -> list[int]:
     return [i for start in range(8) for i in range(start, count, 8)]
 
 
-def _run(task: _Task, machines: list[Machine]) -> list[Found]:
-    """All cascades on one size of an image."""
-    used = [machines[i] for i, _ in task.levels]
-    tilted, haar = any(m.flat.is_tilted for m in used), any(m.model.kind == "HAAR" for m in used)
-    first = task.levels[0][1]
-    integrals = integrate(shrink(task.image, (first.width, first.height)), first.step, tilted, haar)
-    norms: dict[tuple[int, int], NDArray[np.float32]] = {}
-    return [_search(i, machines[i], level, integrals, norms) for i, level in task.levels]
+def _search(sheet: Sheet, image_HW: Luma, machines: Sequence[Machine]) -> list[Found]:
+    """What each part of a sheet finds; cascades whose windows are of one size share the norms."""
+    sums = Sums(sheet.layout, *sheet.layout.integrals(image_HW))
+    norms: dict[tuple[bool, tuple[int, int]], NDArray[np.float32]] = {}
+    results = []
+    for part in sheet.parts:
+        machine = machines[part.cascade]
+        key = (machine.is_haar, machine.window)
+        if key not in norms:
+            norms[key] = machine.norms(sums)
+        work = np.zeros(2, dtype=np.int64)
+        numbers = machine.scan(sums, norms[key], part.spans, True, work)
+        passed = machine.judge(sums, norms[key], numbers)
+        results.append(_found(part, machine.window, passed, numbers, int(work.sum())))
+    return results
 
 
-def _search(
-    number: int,
-    machine: Machine,
-    level: Level,
-    integrals: Integrals,
-    norms: dict[tuple[int, int], NDArray[np.float32]],
-) -> Found:
-    """One cascade on every window of a size; cascades whose windows are of one size share the norms."""
-    placed, window = machine.on(integrals), (machine.flat.width, machine.flat.height)
-    # all rows there are: which of them OpenCV visits may differ from one cascade to another
-    rows = -(-(level.height + 1 - window[1]) // level.step)
-    places = (rows - 1) * integrals.stride + level.columns
-    of_windows = norms.get(window) if machine.model.kind == "HAAR" else machine.norms(integrals, placed.inner_4, places)
-    if of_windows is None:
-        of_windows = norms[window] = machine.norms(integrals, placed.inner_4, places)
-    work = np.zeros(2, dtype=np.int64)
-    found, _ = placed.scan(integrals, of_windows, (level.columns, level.rows), len(machine.flat.ends), True, work)
-    return Found(number, window, level, placed.judge(integrals, of_windows, found), int(work.sum()))
+def passing(machine: Machine, image_HW: Luma, step: int) -> Passed:
+    """Every window of an image as it is that passes, `step` pixels apart; none is stepped over."""
+    height, width = image_HW.shape
+    patch = Patch(width, height, step, 0, 0, width, height)
+    layout = Layout([patch], (width, height), machine.flat.is_tilted, machine.is_haar)
+    sums = Sums(layout, *layout.integrals(image_HW))
+    norms, spans = machine.norms(sums), np.array([[0, 0, *patch.windows(machine.window)]])
+    return machine.judge(sums, norms, machine.scan(sums, norms, spans, False, np.zeros(2, dtype=np.int64)))
 
 
-def hits_of(found: list[Found], shape: tuple[int, ...]) -> Hits:
-    """Windows of all levels, as boxes on the image; OpenCV multiplies and rounds in float32."""
-    found = sorted(found, key=lambda f: f.level.number)
-    boxes, scales = [np.zeros((0, 4), dtype=np.int64)], [np.zeros(0)]
-    for f in found:
-        scale = np.float32(f.level.scale)
-        lefts, tops = on_image(f.passed.columns, f.level), on_image(f.passed.rows, f.level)
-        width, height = (int(np.rint(np.float32(side) * scale)) for side in f.window)
-        sides = np.minimum(width, shape[1] - lefts), np.minimum(height, shape[0] - tops)
-        boxes.append(np.stack([lefts, tops, *sides], axis=1))
-        scales.append(np.full(len(lefts), f.level.scale))
+def _found(part: Part, window: tuple[int, int], passed: Passed, numbers_N: NDArray[np.int64], trees: int) -> Found:
+    """From rows of a sheet to those of its levels; what was run for the run-up alone goes."""
+    which = np.searchsorted(part.spans[:, 1], numbers_N, "right") - 1
+    top, column, row = part.origins[which].T
+    moved = replace(passed, columns=passed.columns + column, rows=passed.rows - top + row)
+    kept = moved.columns >= part.keep_from[which]
+    if not kept.all():
+        which, moved = which[kept], moved.only(kept)
+    return Found(window, part.levels, which, moved, part.windows, trees)
+
+
+def hits_of(found: Sequence[Found], shape: tuple[int, ...]) -> Hits:
+    """Windows of all levels, as boxes on the image, each once."""
+    levels = [level for f in found for level in f.levels]
+    firsts = np.cumsum([0, *(len(f.levels) for f in found)])
+    which = np.concatenate([np.zeros(0, np.int64), *(f.which + first for f, first in zip(found, firsts, strict=False))])
+    passed = Passed.joined([f.passed for f in found])
+    numbers, steps, scales = (
+        np.array([getattr(level, name) for level in levels])[which] if len(which) else np.zeros(0)
+        for name in ("number", "step", "scale")
+    )
+    keys = (numbers.astype(np.int64) << 48) + (passed.rows << 24) + passed.columns
+    first_of_each = np.unique(keys, return_index=True)[1]
+    passed, steps, scales = passed.only(first_of_each), steps[first_of_each], scales[first_of_each]
+    lefts, tops = (on_image(places * steps, scales) for places in (passed.columns, passed.rows))
+    width, height = (np.rint(np.float32(side) * scales.astype(np.float32)).astype(np.int64) for side in _window(found))
+    sides = np.minimum(width, shape[1] - lefts), np.minimum(height, shape[0] - tops)
     return Hits(
-        boxes=np.concatenate(boxes),
-        scales=np.concatenate(scales),
-        stages=np.concatenate([np.zeros(0, dtype=np.int32), *(f.passed.stages for f in found)]),
-        lasts=np.concatenate([np.zeros(0), *(f.passed.lasts for f in found)]),
-        totals=np.concatenate([np.zeros(0), *(f.passed.totals for f in found)]),
-        windows=sum(f.level.columns * f.level.rows for f in found),
+        boxes=np.stack([lefts, tops, *sides], axis=1),
+        scales=scales.astype(np.float64),
+        stages=passed.stages,
+        lasts=passed.lasts,
+        totals=passed.totals,
+        windows=sum(f.windows for f in found),
         trees=sum(f.trees for f in found),
     )
+
+
+def _window(found: Sequence[Found]) -> tuple[int, int]:
+    return found[0].window if found else (0, 0)
 
 
 def hits_within(hits: Hits, regions: Sequence[Region], window: tuple[int, int]) -> Hits:

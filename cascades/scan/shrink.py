@@ -9,10 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.scan.lean import lean
+from cascades.scan.sums import fill_shrunk
 from pipeline.core.images import Luma
 
-_U, _I = np.uint64, np.int32
 _ONE = 256
 """fixed point: this is a whole weight"""
 
@@ -47,42 +46,3 @@ def shrink(
     line = np.empty(width + 1, dtype=np.int32)
     fill_shrunk(np.ascontiguousarray(image_HW).ravel(), width, height, across, down, line, result.ravel())
     return result
-
-
-@lean
-def fill_shrunk(
-    pixels: NDArray[np.uint8],
-    width: int,
-    height: int,
-    across: NDArray[np.int32],
-    down: NDArray[np.int32],
-    line: NDArray[np.int32],
-    shrunk: NDArray[np.uint8],
-) -> None:
-    """Fills rows of pixels; `across` and `down` are `taps`, `line` is room for a row of the picture and one pixel more."""
-    begin, end = _U(across[0, 0]), _U(min(across[0, -1] + 2, width))
-    line[width] = _I(0)
-    for y in range(down.shape[1]):
-        above, below = down[0, y] * width, min(down[0, y] + 1, height - 1) * width
-        blend_rows(pixels, _U(above), _U(below), _I(down[1, y]), begin, end, line)
-        at = _U(y * across.shape[1])
-        for x in range(_U(across.shape[1])):
-            k = _U(across[0, x])
-            one = line[k]
-            shrunk[at + x] = (one * _I(_ONE) + (line[k + _U(1)] - one) * across[1, x] + _I(32768)) >> _I(16)
-
-
-@lean
-def blend_rows(
-    pixels: NDArray[np.uint8],
-    above: np.uint64,
-    below: np.uint64,
-    weight: np.int32,
-    begin: np.uint64,
-    end: np.uint64,
-    line: NDArray[np.int32],
-) -> None:
-    """Two rows of a picture as one, in 256ths."""
-    for x in range(begin, end):
-        one = _I(pixels[above + x])
-        line[x] = _I(one * _I(_ONE) + _I(_I(_I(pixels[below + x]) - one) * weight))

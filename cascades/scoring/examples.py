@@ -83,7 +83,8 @@ def keep_examples(workspace: Workspace, chosen: Sequence[Chosen]) -> list[dict[s
 
 def _seen(path: Path, wanted: Sequence[tuple[int, Picture]]) -> Iterator[tuple[int, RGB, str]]:
     """(number, image, timecode) of pictures of one file."""
-    from pipeline.frames import decode, frames_at
+    from pipeline.frames import frames_at
+    from pipeline.moments import frames_at_times
 
     for number, picture in wanted:
         if picture.frame is None and picture.pts is None:
@@ -95,13 +96,10 @@ def _seen(path: Path, wanted: Sequence[tuple[int, Picture]]) -> Iterator[tuple[i
             if picture.pts is None and picture.frame == frame.index:
                 yield number, frame.image, timecode
     times = {picture.pts for _, picture in wanted if picture.pts is not None}
-    if times:
-        for frame in decode(path):
-            for number, picture in wanted:
-                if picture.pts == frame.pts:
-                    yield number, frame.image, Timestamp(pts=frame.pts, time_base=frame.time_base).timecode
-            if frame.pts >= max(times):
-                break
+    for shown in frames_at_times(path, times):
+        for number, picture in wanted:
+            if picture.pts == shown.pts:
+                yield number, shown.image, Timestamp(pts=shown.pts, time_base=shown.time_base).timecode
 
 
 def _row(workspace: Workspace, example: Chosen, image: RGB, timecode: str) -> dict[str, Any] | None:

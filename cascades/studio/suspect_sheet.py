@@ -96,22 +96,19 @@ def sheet_html(views: Sequence[View], workspace: Workspace, csv_name: str, total
 
 def _seen(episode: Episode, suspects: Sequence[Suspect]) -> dict[str, tuple[RGB, Box]]:
     """Detection id -> its surroundings and the box they were cut at; empty where the file is of no use."""
-    from pipeline.frames import decode
+    from pipeline.moments import frames_at_times
 
     at: dict[int, list[Suspect]] = defaultdict(list)
     for suspect in suspects:
         at[suspect.detection.pts].append(suspect)
     found: dict[str, tuple[RGB, Box]] = {}
-    last = max(at)
     try:
-        for frame in decode(Path(episode.path)):
-            for suspect in at.get(frame.pts, ()):
+        for frame in frames_at_times(Path(episode.path), at):
+            for suspect in at[frame.pts]:
                 height, width = frame.image.shape[:2]
                 box = clip(grow(suspect.detection.box, AROUND), width, height)
                 if box is not None:
                     found[suspect.detection.id] = cut(frame.image, box.left, box.top, box.right, box.bottom), box
-            if frame.pts >= last:
-                break
     except InputError:
         return found
     return found

@@ -119,16 +119,14 @@ def _open_frames(
 def _open_times(
     path: Path, wanted: dict[int, list[Picture]], rejected: list[Rejected]
 ) -> Iterator[tuple[Picture, RGB]]:
-    from pipeline.frames import decode
+    from pipeline.moments import frames_at_times
 
     missing = dict(wanted)
     reason = "no frame of the video has this pts; label the video as it is now"
     try:
-        for frame in decode(path):
-            for picture in missing.pop(frame.pts, ()):
+        for frame in frames_at_times(path, sorted(missing)):
+            for picture in missing.pop(frame.pts):
                 yield picture, frame.image
-            if not missing:
-                break
     except InputError as error:
         reason = str(error)
     rejected += [Rejected(p.name, reason) for left_over in missing.values() for p in left_over]

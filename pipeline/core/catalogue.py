@@ -21,6 +21,7 @@ from pipeline.core.records import (
     Crop,
     DatasetVersion,
     Detection,
+    DuplicateComponent,
     DuplicateGroup,
     Episode,
     Hold,
@@ -33,28 +34,18 @@ from pipeline.core.records import (
 from pipeline.core.schema import MIGRATIONS
 
 Record = (
-    Episode
-    | Shot
-    | Hold
-    | Detection
-    | Track
-    | Crop
-    | DuplicateGroup
-    | Label
-    | Task
-    | DatasetVersion
-    | Cascade
-    | Run
-    | Chunk
-)
+    Episode | Shot | Hold | Detection | Track | Crop | DuplicateGroup | DuplicateComponent | Label | Task
+    | DatasetVersion | Cascade | Run | Chunk
+)  # fmt: skip
 R = TypeVar(
-    "R", Episode, Shot, Hold, Detection, Track, Crop, DuplicateGroup, Label, Task, DatasetVersion, Cascade, Run, Chunk
-)
+    "R", Episode, Shot, Hold, Detection, Track, Crop, DuplicateGroup, DuplicateComponent, Label, Task, DatasetVersion,
+    Cascade, Run, Chunk,
+)  # fmt: skip
 
 TABLES: dict[type[Any], str] = {
     Episode: "episodes", Shot: "shots", Hold: "holds", Detection: "detections", Track: "tracks", Crop: "crops",
-    DuplicateGroup: "duplicates", Label: "labels", Task: "tasks", DatasetVersion: "datasets", Cascade: "cascades",
-    Run: "runs", Chunk: "chunks",
+    DuplicateGroup: "duplicates", DuplicateComponent: "components", Label: "labels", Task: "tasks",
+    DatasetVersion: "datasets", Cascade: "cascades", Run: "runs", Chunk: "chunks",
 }  # fmt: skip
 BOX = ("left", "top", "right", "bottom")
 BUSY_SECONDS = 30.0
@@ -119,6 +110,18 @@ class Catalogue:
             rows = self._connection.execute(f"SELECT * FROM {TABLES[kind]}{where} ORDER BY id", values).fetchall()
         return [_from_row(kind, row) for row in rows]
 
+    def ids(self, kind: type[Any]) -> list[str]:
+        """The ids of all records of a kind, sorted."""
+        with self._errors():
+            return [row[0] for row in self._connection.execute(f"SELECT id FROM {TABLES[kind]} ORDER BY id")]
+
+    def some(self, kind: type[R], ids: Iterable[str]) -> list[R]:
+        """The records of these ids, in their order; what is not there is left out."""
+        statement = f"SELECT * FROM {TABLES[kind]} WHERE id = ?"
+        with self._errors():
+            rows = [self._connection.execute(statement, (id,)).fetchone() for id in ids]
+        return [_from_row(kind, row) for row in rows if row is not None]
+
     def get(self, kind: type[R], id: str) -> R | None:
         """The record of that id, or None."""
         found = self.all(kind, id=id)
@@ -144,10 +147,21 @@ class Catalogue:
         with self._errors():
             return {row[0] for row in self._connection.execute("SELECT DISTINCT crop FROM labels")}
 
-    def hashes(self, kind: str) -> dict[str, str]:
-        """Perceptual hashes of a kind (name and version): crop id -> hex digits."""
+    def hashes(self, kind: str, crops: Iterable[str] | None = None) -> dict[str, str]:
+        """Perceptual hashes of a kind (name and version): crop id -> hex digits; of all crops, or of these."""
+        statement = "SELECT crop, value FROM hashes WHERE kind = ?"
         with self._errors():
-            return dict(self._connection.execute("SELECT crop, value FROM hashes WHERE kind = ?", (kind,)).fetchall())
+            if crops is not None:
+                rows = [
+                    self._connection.execute(f"{statement} AND crop = ?", (kind, crop)).fetchone() for crop in crops
+                ]
+                return dict(row for row in rows if row is not None)
+            return dict(self._connection.execute(statement, (kind,)).fetchall())
+
+    def hashed(self, kind: str) -> set[str]:
+        """Ids of the crops that have a perceptual hash of that kind."""
+        with self._errors():
+            return {row[0] for row in self._connection.execute("SELECT crop FROM hashes WHERE kind = ?", (kind,))}
 
     def put_hashes(self, kind: str, values: dict[str, str]) -> None:
         """Stores perceptual hashes of a kind; those of the same crop are replaced."""

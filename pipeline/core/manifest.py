@@ -6,17 +6,21 @@ NAME/0001/
     images/SPLIT/LABEL/*.png
     leaks.json         the leak certificate
     README.md          the card
+    samples.png        a sheet of samples
+    SHA256SUMS         of every file above, for `toonsift verify` and for `sha256sum --check`
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import DatasetError, InputError
-from pipeline.core.files import digest_of, inside, sha256_of, whole_file
+from pipeline.core.errors import DatasetError
+from pipeline.core.files import digest_of, inside, whole_file, write_json
 from pipeline.core.records import Box
+from pipeline.core.sums import altered_files
 
 FORMAT = 1
 """of the folder; a reader refuses a higher one"""
@@ -59,6 +63,8 @@ class Example:
     """64-bit pHash as 16 hex digits"""
     annotators: int
     """how many answered"""
+    source: str = ""
+    """file or row it was imported from; empty for a crop of an episode"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,8 @@ class Manifest:
     """of toonsift"""
     created: str
     """UTC, ISO 8601; not part of the digest"""
+    agreement: dict[str, Any] = field(default_factory=dict)
+    """how far the annotators agree; not part of the digest"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +111,7 @@ class Dataset:
 
 def content_digest(name: str, classes: tuple[str, ...], options: dict[str, Any], examples: list[Example]) -> str:
     """SHA-256 that is the same on every machine for the same rows and options; times of day and paths stay out."""
-    rows = [_as_row(example) for example in sorted(examples, key=lambda e: e.id)]
+    rows = [_digested(example) for example in sorted(examples, key=lambda e: e.id)]
     return digest_of({"format": FORMAT, "name": name, "classes": classes, "options": options, "rows": rows})
 
 
@@ -112,12 +120,15 @@ def write_rows(folder: Path, manifest: Manifest, examples: list[Example]) -> Non
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [_as_row(example) for example in sorted(examples, key=lambda e: e.id)]
+    rows = [as_row(example) for example in sorted(examples, key=lambda e: e.id)]
     with whole_file(folder / "examples.parquet") as stream:
         pq.write_table(pa.Table.from_pylist(rows, schema=_schema()), stream, compression="zstd")
-    document = {"format": FORMAT, **{key: getattr(manifest, key) for key in Manifest.__slots__}}
-    with whole_file(folder / "manifest.json") as stream:
-        stream.write((json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+    write_json(folder / "manifest.json", manifest_document(manifest))
+
+
+def manifest_document(manifest: Manifest) -> dict[str, Any]:
+    """What manifest.json holds."""
+    return {"format": FORMAT, **{key: getattr(manifest, key) for key in Manifest.__slots__}}
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -145,10 +156,10 @@ def read_dataset(folder: Path) -> Dataset:
             f"{path}: format {document['format']} is newer than this toonsift reads ({FORMAT}); upgrade toonsift"
         )
     try:
-        manifest = _manifest_of(document)
+        manifest = manifest_from(document)
         table = pq.read_table(folder / "examples.parquet", schema=_schema())
-        examples = tuple(_as_example(row) for row in table.to_pylist())
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        examples = tuple(as_example(row) for row in table.to_pylist())
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, pa.ArrowException) as error:
         raise DatasetError(
             f"{folder}: manifest.json or examples.parquet is damaged ({error}); export the dataset again"
         ) from error
@@ -161,22 +172,21 @@ def read_dataset(folder: Path) -> Dataset:
     return Dataset(folder=folder, manifest=manifest, examples=examples)
 
 
+def counts_of(classes: tuple[str, ...], examples: Iterable[Example]) -> dict[str, dict[str, int]]:
+    """Split -> class -> how many examples, every split and class among them."""
+    counts = {split: dict.fromkeys(classes, 0) for split in SPLITS}
+    for example in examples:
+        counts[example.split][example.label] += 1
+    return counts
+
+
 def damaged_files(dataset: Dataset) -> list[tuple[str, str]]:
     """Every image that is missing or differs by as much as a bit: (file, what is wrong)."""
-    faults = []
-    for example in dataset.examples:
-        try:
-            path = dataset.image_path(example)
-            if sha256_of(path) != example.sha256:
-                faults.append((example.file, "differs from what was exported"))
-        except FileNotFoundError:
-            faults.append((example.file, "is missing"))
-        except (InputError, OSError) as error:
-            faults.append((example.file, str(error)))
-    return faults
+    return altered_files(dataset.folder, ((e.file, e.sha256) for e in dataset.examples))
 
 
-def _manifest_of(document: dict[str, Any]) -> Manifest:
+def manifest_from(document: dict[str, Any]) -> Manifest:
+    """The manifest of such a document. Raises KeyError, TypeError, AttributeError or ValueError when it is none."""
     return Manifest(
         name=str(document["name"]),
         version=int(document["version"]),
@@ -187,6 +197,7 @@ def _manifest_of(document: dict[str, Any]) -> Manifest:
         options=dict(document["options"]),
         code_version=str(document["code_version"]),
         created=str(document["created"]),
+        agreement=dict(document.get("agreement") or {}),
     )
 
 
@@ -205,25 +216,36 @@ def _schema() -> Any:
         ]
         + [("character", text), ("episode", text), ("pts", whole), ("time_base_num", whole), ("time_base_den", whole)]
         + [("shot", text), ("track", text), ("left", whole), ("top", whole), ("right", whole), ("bottom", whole)]
-        + [("cascade", text), ("phash", text), ("annotators", whole)]
+        + [("cascade", text), ("phash", text), ("annotators", whole), ("source", text)]
     )
 
 
-def _as_row(e: Example) -> dict[str, Any]:
+def as_row(e: Example) -> dict[str, Any]:
+    """An example as a flat row of plain values, as examples.parquet and every other format has it."""
     return {
         "id": e.id, "file": e.file, "sha256": e.sha256, "label": e.label, "soft_label": list(e.soft_label),
         "split": e.split, "character": e.character, "episode": e.episode, "pts": e.pts,
         "time_base_num": e.time_base.numerator, "time_base_den": e.time_base.denominator,
         "shot": e.shot, "track": e.track, "left": e.box.left, "top": e.box.top, "right": e.box.right,
         "bottom": e.box.bottom, "cascade": e.cascade, "phash": e.phash, "annotators": e.annotators,
+        "source": e.source,
     }  # fmt: skip
 
 
-def _as_example(row: dict[str, Any]) -> Example:
+def _digested(e: Example) -> dict[str, Any]:
+    """What the digest is over; an empty source is left out, so that versions made before there was one keep theirs."""
+    row = as_row(e)
+    if not e.source:
+        del row["source"]
+    return row
+
+
+def as_example(row: dict[str, Any]) -> Example:
+    """The example of such a row. Raises KeyError, TypeError or ValueError when it is none."""
     return Example(
         id=row["id"], file=row["file"], sha256=row["sha256"], label=row["label"], soft_label=tuple(row["soft_label"]),
         split=row["split"], character=row["character"], episode=row["episode"], pts=row["pts"],
         time_base=Fraction(row["time_base_num"], row["time_base_den"]), shot=row["shot"], track=row["track"],
         box=Box(left=row["left"], top=row["top"], right=row["right"], bottom=row["bottom"]),
-        cascade=row["cascade"], phash=row["phash"], annotators=row["annotators"],
+        cascade=row["cascade"], phash=row["phash"], annotators=row["annotators"], source=row.get("source") or "",
     )  # fmt: skip

@@ -55,6 +55,17 @@ def resolve(kind: type[Options], settings: dict[str, Any], flags: dict[str, Any]
     return kind(**values)
 
 
+def shares_of(text: str | None) -> tuple[float, float, float] | None:
+    """What `--split 0.8,0.1,0.1` says; None where nothing was said. Raises UsageError."""
+    if text is None:
+        return None
+    try:
+        train, val, test = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--split needs three numbers like 0.8,0.1,0.1; got {text!r}") from None
+    return train, val, test
+
+
 def as_plain(options: Any) -> dict[str, Any]:
     """The options as nested plain values, for JSON and digests: the same options give the same text."""
     return {key: _plain(value) for key, value in dataclasses.asdict(options).items()}

@@ -245,7 +245,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicateGroup:
-    """Crops that look alike over all episodes. Duplicates are marked, never deleted."""
+    """Crops that one of them stands for, over all episodes. Duplicates are marked, never deleted."""
 
     id: str
     """`g` + 12 hex digits over the sorted member ids"""
@@ -255,6 +255,16 @@ class DuplicateGroup:
     """ids of all its crops, sorted, the kept one among them"""
     diameter_bits: int
     """largest Hamming distance between two members"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicateComponent:
+    """Crops that near-duplicate pairs join, directly or through others: one or more groups. No split parts them."""
+
+    id: str
+    """`k` + 12 hex digits over the sorted member ids"""
+    members: tuple[str, ...]
+    """ids of all its crops, sorted"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,4 +70,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX chunks_episode ON chunks(episode, end_pts);
     """,
+    """
+    CREATE TABLE components (id TEXT PRIMARY KEY, members TEXT NOT NULL) STRICT
+    """,
 )

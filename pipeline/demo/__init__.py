@@ -21,7 +21,8 @@ from pipeline.demo import oracle, scores
 from pipeline.duplicates import DedupeOptions
 from pipeline.engine import available_cores
 from pipeline.export import ExportOptions
-from pipeline.flow.curation import dedupe, export, export_summary
+from pipeline.flow.curation import export, export_summary
+from pipeline.flow.deduping import dedupe
 from pipeline.flow.labelling import import_labels
 from pipeline.flow.mining import mine_paths
 from pipeline.mine import MineOptions

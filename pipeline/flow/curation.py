@@ -1,24 +1,18 @@
-"""Crops -> near-duplicate groups; labels -> a dataset version."""
+"""Labels -> a dataset version."""
 
-import json
-import shutil
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import DatasetError
-from pipeline.core.images import decode_rgb
-from pipeline.core.manifest import SPLITS, read_dataset
-from pipeline.core.options import as_plain
-from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label, Run
-from pipeline.core.workspace import Workspace, checked_name, now
-from pipeline.duplicates import HASH_KIND, LOOK_KIND, DedupeOptions, find_groups, look, phash
-from pipeline.export import Draft, ExportOptions, draft, manifest_of, write_version
-from pipeline.flow.runs import run_digest, run_of
-
-HASHES_PER_COMMIT = 500
+from pipeline.conflicts import label_conflicts
+from pipeline.core.manifest import SPLITS
+from pipeline.core.progress import Progress
+from pipeline.core.records import Crop, DatasetVersion, DuplicateGroup, Episode, Label
+from pipeline.core.workspace import Workspace, checked_name
+from pipeline.datasets.agreement import agreement
+from pipeline.duplicates import HASH_KIND
+from pipeline.export import Draft, ExportOptions, draft
+from pipeline.flow.deduping import dedupe_if_stale, kinship_of
+from pipeline.flow.versions import Content, put_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,55 +27,6 @@ class ExportOutcome:
     """whether this version was there before"""
 
 
-def hash_crops(workspace: Workspace, progress: Progress | None = None) -> None:
-    """Computes what is missing of the crops' perceptual hashes and small pictures."""
-    catalogue = workspace.catalogue
-    hashed = catalogue.hashes(HASH_KIND).keys() & catalogue.hashes(LOOK_KIND).keys()
-    missing = [crop for crop in catalogue.all(Crop) if crop.id not in hashed]
-    with (progress or Silent()).step("hash", len(missing), "crops") as step:
-        for start in range(0, len(missing), HASHES_PER_COMMIT):
-            batch = missing[start : start + HASHES_PER_COMMIT]
-            pictures = {c.id: decode_rgb(workspace.objects.read(c.sha256, ".png"), c.id) for c in batch}
-            with catalogue.transaction():
-                catalogue.put_hashes(HASH_KIND, {id: phash(picture) for id, picture in pictures.items()})
-                catalogue.put_hashes(LOOK_KIND, {id: look(picture) for id, picture in pictures.items()})
-            step.advance(len(batch))
-
-
-def dedupe(workspace: Workspace, options: DedupeOptions, progress: Progress | None = None) -> dict[str, Any]:
-    """Groups the near-duplicates of all crops anew and returns the counts that `dedupe --json` prints.
-
-    The groups of an earlier call are replaced; no crop is touched.
-    """
-    began = time.monotonic()
-    catalogue = workspace.catalogue
-    hash_crops(workspace, progress)
-    crops = catalogue.all(Crop)
-    groups = find_groups(crops, catalogue.hashes(HASH_KIND), catalogue.hashes(LOOK_KIND), options)
-    marked = sum(len(group.members) - 1 for group in groups)
-    seconds = time.monotonic() - began
-    counts = {"crops": len(crops), "groups": len(groups), "kept": len(crops) - marked, "marked": marked}
-    plain = as_plain(options)
-    with catalogue.transaction():
-        for old in catalogue.all(DuplicateGroup):
-            catalogue.delete(DuplicateGroup, id=old.id)
-        catalogue.put(groups)
-        catalogue.put([run_of("dedupe", "all", _dedupe_digest(crops, options), plain, counts, seconds)])
-    return counts | {"distance": options.distance, "seconds": round(seconds, 3)}
-
-
-def dedupe_if_stale(workspace: Workspace, progress: Progress | None = None) -> None:
-    """Groups near-duplicates again, as last asked for, when crops came or went since: no split may rest on old groups."""
-    last = workspace.catalogue.get(Run, "dedupe:all")
-    options = DedupeOptions(**json.loads(last.options)) if last else DedupeOptions()
-    if last is None or last.digest != _dedupe_digest(workspace.catalogue.all(Crop), options):
-        dedupe(workspace, options, progress)
-
-
-def _dedupe_digest(crops: list[Crop], options: DedupeOptions) -> str:
-    return run_digest("dedupe", [as_plain(options), sorted(crop.id for crop in crops)])
-
-
 def export(workspace: Workspace, name: str, options: ExportOptions, progress: Progress | None = None) -> ExportOutcome:
     """Writes the dataset version that the workspace's labels give now, unless the latest one of that name is the same.
 
@@ -93,36 +38,21 @@ def export(workspace: Workspace, name: str, options: ExportOptions, progress: Pr
     catalogue = workspace.catalogue
     dedupe_if_stale(workspace, progress)
     episodes = {episode.id: episode for episode in catalogue.all(Episode)}
+    labels = catalogue.all(Label)
     made = draft(
-        name, catalogue.all(Crop), catalogue.all(Label), catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
-        episodes, options,
+        name, catalogue.all(Crop), labels, catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
+        episodes, options, kinship_of(workspace),
     )  # fmt: skip
-    earlier = sorted(catalogue.all(DatasetVersion, name=name), key=lambda d: d.version)
-    same = next((d for d in earlier if d.digest == made.digest and (workspace.root / d.path).is_dir()), None)
-    if same:
-        return ExportOutcome(dataset=same, made=made, already=True)
-    version = earlier[-1].version + 1 if earlier else 1
-    relative = Path("datasets") / name / f"{version:04d}"
-    created = now()
-    manifest = manifest_of(name, version, earlier[-1].digest if earlier else "", made, created)
-    if (workspace.root / relative).exists():  # a killed export wrote it but never recorded it
-        shutil.rmtree(workspace.root / relative)
-    (workspace.root / relative).parent.mkdir(parents=True, exist_ok=True)
-    with (progress or Silent()).step("export", len(made.examples), "images") as step:
-        write_version(
-            workspace.root / relative,
-            manifest,
-            made,
-            lambda digest: workspace.objects.read(digest, ".png"),
-            step.advance,
-        )
-    record = DatasetVersion(
-        id=f"{name}@{version}", name=name, version=version, digest=made.digest, parent=manifest.parent,
-        path=str(relative), examples=len(made.examples), created=created,
+    dataset, already = put_version(
+        workspace,
+        Content(
+            name=name, examples=made.examples, classes=made.classes, options=made.options, leaks=made.leaks,
+            left_out=made.left_out, agreement=agreement(labels, {example.id for example in made.examples}),
+        ),
+        lambda example: workspace.objects.read(made.sources[example.id], ".png"),
+        progress,
     )  # fmt: skip
-    with catalogue.transaction():
-        catalogue.put([record])
-    return ExportOutcome(dataset=record, made=made, already=False)
+    return ExportOutcome(dataset=dataset, made=made, already=already)
 
 
 def export_summary(workspace: Workspace, outcome: ExportOutcome) -> dict[str, Any]:
@@ -137,16 +67,7 @@ def export_summary(workspace: Workspace, outcome: ExportOutcome) -> dict[str, An
         "splits": {split: sum(e.split == split for e in examples) for split in SPLITS},
         "classes": {label: sum(e.label == label for e in examples) for label in outcome.made.classes},
         "left_out": outcome.made.left_out,
+        "conflicts": label_conflicts(workspace.catalogue.all(DuplicateGroup), workspace.catalogue.all(Label)),
+        "balance": outcome.made.balance,
         "leaks": outcome.made.leaks["leaks"],
     }
-
-
-def verify_dataset(workspace: Workspace, wanted: str) -> list[str]:
-    """What differs between a dataset version and what was exported; empty when it is whole."""
-    from pipeline.core.manifest import damaged_files
-
-    try:
-        dataset = read_dataset(workspace.dataset_folder(wanted))
-    except DatasetError as error:
-        return [str(error)]
-    return [f"{dataset.folder / file}: {fault}" for file, fault in damaged_files(dataset)]

@@ -11,7 +11,9 @@ from pipeline.core.records import Crop, DuplicateGroup, Episode, Label
 from pipeline.core.workspace import Workspace
 from pipeline.duplicates import DedupeOptions
 from pipeline.export import ExportOptions, consensus
-from pipeline.flow.curation import dedupe, export, hash_crops, verify_dataset
+from pipeline.flow.curation import export
+from pipeline.flow.datasets import verify_dataset
+from pipeline.flow.deduping import dedupe, hash_crops
 from tests.records import crop, episode, label
 
 

@@ -1,0 +1,336 @@
+"""The loops over windows: a stage over 32 of them side by side, and the rest of a cascade for the few that are left.
+
+A block is 32 windows and one word of bits says which of them are left. The block is given up when none is, and run
+one by one when few are. Sums of a block are float32: where one comes so close to the threshold that rounding could decide,
+the window's stage is summed again in float64, as OpenCV does. Offsets are unsigned, as a negative index would wrap
+round and cost a test for each load, and arrays are flat, as a slice costs more than the work on it. Everything lies in
+one file as Numba's cache needs it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascades.scan.bits import (
+    HAAR_CORNERS,
+    LANES,
+    LBP_CORNERS,
+    NINE_CORNERS,
+    SIX_CORNERS,
+    bits_set,
+    lowest_bit,
+    pattern_bits,
+    positive_bits,
+    stump_bits,
+    tree_bits,
+)
+from cascades.scan.lean import inlined, lean
+
+STUMPS, TREES, LBP_STUMPS, LBP_TREES = 0, 1, 2, 3
+"""sorts of cascades: what the kernels branch on"""
+_U, _F, _I = np.uint64, np.float32, np.int32
+_EVEN = np.uint64(0x5555555555555555)
+_ALL = np.uint64((1 << LANES) - 1)
+
+
+class Tables(NamedTuple):
+    """A cascade as the kernels take it; N nodes, T trees, S stages. All flat."""
+
+    kind: int
+    dense: bool
+    """whether stages can be run over blocks"""
+    corners: NDArray[np.uint32]
+    """(N * 12) offsets from a window's place, arranged by the node's form; LBP: (N * 16)"""
+    forms: NDArray[np.int32]
+    """(N,) Haar: how a value is computed"""
+    numbers: NDArray[np.float32]
+    """(N * 4) Haar: three weights and the cut"""
+    subsets: NDArray[np.int32]
+    """(N * 8) LBP: the codes that go left"""
+    children: NDArray[np.int32]
+    """(N * 2) left and right: a node's number, or -1 - the number of a leaf"""
+    leaves: NDArray[np.float32]
+    roots: NDArray[np.int32]
+    """(T + 1,) first node of each tree, and the number of nodes"""
+    table: NDArray[np.float32]
+    """(T * 256) the leaf's value for each code: an LBP pattern, or which of a tree's nodes a window goes left at"""
+    ends: NDArray[np.int64]
+    """(S,) one past the last tree of each stage"""
+    thresholds: NDArray[np.float32]
+    """(S,) the least sum that passes"""
+    slacks: NDArray[np.float32]
+    """(S,) how far a float32 sum can be from the float64 one"""
+
+
+# ------------------------------------------------------------------------------------------- one window
+
+
+@inlined
+def _corner(tables: Tables, sums: NDArray[np.int32], at: np.uint64, k: np.uint64) -> np.int32:
+    value: np.int32 = sums[at + _U(tables.corners[k])]
+    return value
+
+
+@inlined
+def _haar_value(tables: Tables, sums: NDArray[np.int32], at: np.uint64, node: int) -> np.float32:
+    """A node's value before it is normalised."""
+    k, r, form = _U(node) * _U(HAAR_CORNERS), _U(node) * _U(4), tables.forms[node]
+    a, b = _corner(tables, sums, at, k), _corner(tables, sums, at, k + _U(1))
+    c, d = _corner(tables, sums, at, k + _U(2)), _corner(tables, sums, at, k + _U(3))
+    e, f = _corner(tables, sums, at, k + _U(4)), _corner(tables, sums, at, k + _U(5))
+    if form == SIX_CORNERS:
+        return _F(_I(_I(_I(a - b) + _I(c - d)) + _I(_I(e - f) * _I(2))))
+    g, h = _corner(tables, sums, at, k + _U(6)), _corner(tables, sums, at, k + _U(7))
+    if form == NINE_CORNERS:
+        middle = _I(_I(_I(e - f) - _I(g - e)) - _I(h + _corner(tables, sums, at, k + _U(8))))
+        return _F(_I(_I(_I(a + b) + _I(c + d)) + _I(middle * _I(2))))
+    v: np.float32 = tables.numbers[r] * _F(_I(_I(a - b) - _I(c - d)))
+    v += tables.numbers[r + _U(1)] * _F(_I(_I(e - f) - _I(g - h)))
+    if tables.numbers[r + _U(2)] != _F(0.0):
+        k += _U(8)
+        a, b = _corner(tables, sums, at, k), _corner(tables, sums, at, k + _U(1))
+        c, d = _corner(tables, sums, at, k + _U(2)), _corner(tables, sums, at, k + _U(3))
+        v += tables.numbers[r + _U(2)] * _F(_I(_I(a - b) - _I(c - d)))
+    return v
+
+
+@inlined
+def _block_sum(tables: Tables, sums: NDArray[np.int32], at: np.uint64, k: np.uint64) -> np.int32:
+    """One of the 3x3 blocks of an LBP feature, by the number of its first corner."""
+    a, b = _corner(tables, sums, at, k), _corner(tables, sums, at, k + _U(1))
+    c, d = _corner(tables, sums, at, k + _U(4)), _corner(tables, sums, at, k + _U(5))
+    return _I(_I(a - b) - _I(c - d))
+
+
+@inlined
+def _pattern(tables: Tables, sums: NDArray[np.int32], at: np.uint64, node: int) -> int:
+    """The local binary pattern that a node looks at."""
+    k = _U(node) * _U(LBP_CORNERS)
+    middle = _block_sum(tables, sums, at, k + _U(5))
+    code = 128 if _block_sum(tables, sums, at, k) >= middle else 0
+    code |= 64 if _block_sum(tables, sums, at, k + _U(1)) >= middle else 0
+    code |= 32 if _block_sum(tables, sums, at, k + _U(2)) >= middle else 0
+    code |= 16 if _block_sum(tables, sums, at, k + _U(6)) >= middle else 0
+    code |= 8 if _block_sum(tables, sums, at, k + _U(10)) >= middle else 0
+    code |= 4 if _block_sum(tables, sums, at, k + _U(9)) >= middle else 0
+    code |= 2 if _block_sum(tables, sums, at, k + _U(8)) >= middle else 0
+    code |= 1 if _block_sum(tables, sums, at, k + _U(4)) >= middle else 0
+    return code
+
+
+@inlined
+def _goes_left(tables: Tables, sums: NDArray[np.int32], at: np.uint64, norm: np.float32, node: int) -> bool:
+    if tables.kind >= LBP_STUMPS:
+        code = _pattern(tables, sums, at, node)
+        return bool((tables.subsets[node * 8 + (code >> 5)] >> (code & 31)) & 1)
+    return bool(_haar_value(tables, sums, at, node) * norm < tables.numbers[node * 4 + 3])
+
+
+@inlined
+def _sum_of_stage(
+    tables: Tables, sums: NDArray[np.int32], at: np.uint64, norm: np.float32, first: int, end: int
+) -> float:
+    """A stage's sum for one window, in float64 and in OpenCV's order."""
+    score = 0.0
+    if tables.kind == STUMPS:
+        for t in range(_U(first), _U(end)):
+            below = _haar_value(tables, sums, at, t) * norm < tables.numbers[t * _U(4) + _U(3)]
+            score += tables.leaves[t * _U(2)] if below else tables.leaves[t * _U(2) + _U(1)]
+        return score
+    for t in range(first, end):
+        node = tables.roots[t]
+        while node >= 0:
+            left = _goes_left(tables, sums, at, norm, node)
+            node = tables.children[2 * node] if left else tables.children[2 * node + 1]
+        score += tables.leaves[-1 - node]
+    return score
+
+
+@inlined
+def _stages_passed(
+    tables: Tables, sums: NDArray[np.int32], at: np.uint64, norm: np.float32, stage: int, stages: int
+) -> int:
+    """How many of `stages` one window passes, from `stage` on; those before it are taken as passed."""
+    first = tables.ends[stage - 1] if stage > 0 else 0
+    while stage < stages:
+        if _sum_of_stage(tables, sums, at, norm, first, tables.ends[stage]) < tables.thresholds[stage]:
+            return stage
+        first = tables.ends[stage]
+        stage += 1
+    return stage
+
+
+@lean
+def judge_places(
+    tables: Tables,
+    sums: NDArray[np.int32],
+    norms_N: NDArray[np.float32],
+    places: NDArray[np.int64],
+    stages: NDArray[np.int32],
+    lasts: NDArray[np.float64],
+    totals: NDArray[np.float64],
+) -> None:
+    """Stages passed, sum of the last stage that was run, and margins added up over all that were, of given windows."""
+    for n in range(places.size):
+        stages[n], lasts[n], totals[n] = -1, 0.0, 0.0
+        if norms_N[n] <= _F(0.0):
+            continue
+        stages[n] = 0
+        first = 0
+        for s in range(tables.ends.size):
+            lasts[n] = _sum_of_stage(tables, sums, _U(places[n]), norms_N[n], first, tables.ends[s])
+            first = tables.ends[s]
+            totals[n] += lasts[n] - tables.thresholds[s]
+            if lasts[n] < tables.thresholds[s]:
+                break
+            stages[n] = s + 1
+
+
+# ------------------------------------------------------------------------------------------- a block
+
+
+@inlined
+def _stage_bits(
+    tables: Tables,
+    sums: NDArray[np.int32],
+    at: np.uint64,
+    norms: NDArray[np.float32],
+    norm_at: np.uint64,
+    left: np.uint64,
+    stage: int,
+) -> np.uint64:
+    """Which windows of a block pass a stage; only those `left` are right."""
+    first, end = tables.ends[stage - 1] if stage > 0 else 0, tables.ends[stage]
+    threshold, slack = tables.thresholds[stage], tables.slacks[stage]
+    if tables.kind == STUMPS:
+        bits = stump_bits(tables, sums, at, norms, norm_at, first, end, threshold, slack)
+    elif tables.kind == TREES:
+        bits = tree_bits(tables, sums, at, norms, norm_at, first, end, threshold, slack)
+    else:
+        bits = pattern_bits(tables, sums, at, norms, norm_at, first, end, threshold, slack)
+    doubts = (bits >> _U(LANES)) & left
+    passes: np.uint64 = bits & _ALL
+    while doubts != _U(0):
+        i = lowest_bit(doubts)
+        doubts &= doubts - _U(1)
+        exact = _sum_of_stage(tables, sums, at + i, norms[norm_at + i], first, end)
+        passes = passes & ~(_U(1) << i) if exact < threshold else passes | (_U(1) << i)
+    return passes
+
+
+@inlined
+def _first_stage_alone(
+    tables: Tables,
+    sums: NDArray[np.int32],
+    at: np.uint64,
+    norms: NDArray[np.float32],
+    norm_at: np.uint64,
+    left: np.uint64,
+    odd: np.uint64,
+    skips: bool,
+    work: NDArray[np.int64],
+) -> np.uint64:
+    """Which windows of a block pass the first stage, one after the other; the bit above says whether the next is skipped."""
+    passes, skipped = _U(0), odd != _U(0) and skips
+    for i in range(LANES):
+        bit = _U(1) << _U(i)
+        if left & bit == _U(0) or skipped:
+            skipped = False
+            continue
+        work[1] += tables.ends[0]
+        passed = _stages_passed(tables, sums, at + _U(i), norms[norm_at + _U(i)], 0, 1) == 1
+        passes |= bit if passed else _U(0)
+        skipped = skips and not passed
+    return passes | (_U(1) << _U(LANES) if skipped else _U(0))
+
+
+@inlined
+def _after_odd_runs(failed: np.uint64) -> np.uint64:
+    """Bits that directly follow a run of an odd number of bits: the windows that OpenCV steps over.
+
+    Runs are added to, so that each carries into the bit after it, apart by where it began (Langdale & Lemire 2019).
+    """
+    starts = failed & ~(failed << _U(1))
+    after_even = (failed + (starts & _EVEN)) & ~failed
+    after_odd = (failed + (starts & ~_EVEN)) & ~failed
+    followers: np.uint64 = (after_even & ~_EVEN) | (after_odd & _EVEN)
+    return followers
+
+
+@inlined
+def _rest_of_block(
+    tables: Tables,
+    sums: NDArray[np.int32],
+    at: np.uint64,
+    norms: NDArray[np.float32],
+    norm_at: np.uint64,
+    left: np.uint64,
+    stage: int,
+    stages: int,
+    together: int,
+    work: NDArray[np.int64],
+) -> np.uint64:
+    """Which of the windows that are `left` pass all stages from `stage` on; over blocks while more than `together` are."""
+    while stage < stages and tables.dense and bits_set(left) > _U(together):
+        work[0] += LANES * (tables.ends[stage] - (tables.ends[stage - 1] if stage > 0 else 0))
+        left &= _stage_bits(tables, sums, at, norms, norm_at, left, stage)
+        stage += 1
+    alone = left if stage < stages else _U(0)
+    while alone != _U(0):
+        i = lowest_bit(alone)
+        alone &= alone - _U(1)
+        passed = _stages_passed(tables, sums, at + i, norms[norm_at + i], stage, stages)
+        work[1] += tables.ends[min(passed, stages - 1)] - (tables.ends[stage - 1] if stage > 0 else 0)
+        left = left if passed == stages else left & ~(_U(1) << i)
+    return left
+
+
+@lean
+def scan_blocks(
+    tables: Tables,
+    sums: NDArray[np.int32],
+    norms: NDArray[np.float32],
+    stride: int,
+    norm_stride: int,
+    spans_P4: NDArray[np.int64],
+    together: int,
+    skips: bool,
+    found: NDArray[np.int64],
+    work: NDArray[np.int64],
+) -> int:
+    """Windows that pass all stages: fills their numbers among the norms, returns how many.
+
+    spans_P4: place of the first window, its number, columns, rows. With `skips`, a window is not looked at after a
+    neighbour on its left that was, and failed the first stage: OpenCV's rule. `work` counts trees run over blocks, and
+    alone. Blocks reach beyond the end of a row; what they read there counts for nothing.
+    """
+    stages, hits = tables.ends.size, 0
+    for p in range(spans_P4.shape[0]):
+        columns = spans_P4[p, 2]
+        for y in range(spans_P4[p, 3]):
+            odd = _U(0)
+            for begin in range(0, columns, LANES):
+                at, norm_at = _U(spans_P4[p, 0] + y * stride + begin), _U(spans_P4[p, 1] + y * norm_stride + begin)
+                left = positive_bits(norms, norm_at) & (_ALL >> _U(max(LANES - (columns - begin), 0)))
+                if left == _U(0):
+                    odd = _U(0)
+                    continue
+                stage = min(stages, 1)
+                if stage == 1 and tables.dense:
+                    work[0] += LANES * tables.ends[0]
+                    passes = _stage_bits(tables, sums, at, norms, norm_at, left, 0)
+                    # one bit further up, so that a run in the block before can go on in this one
+                    skipped = _after_odd_runs((left & ~passes) << _U(1) | odd) if skips else _U(0)
+                    left = left & passes & ~(skipped >> _U(1))
+                    odd = skipped >> _U(LANES + 1) & _U(1)
+                elif stage == 1:
+                    left = _first_stage_alone(tables, sums, at, norms, norm_at, left, odd, skips, work)
+                    odd = left >> _U(LANES)
+                    left &= _ALL
+                left = _rest_of_block(tables, sums, at, norms, norm_at, left, stage, stages, together, work)
+                while left != _U(0):
+                    found[hits] = norm_at + lowest_bit(left)
+                    left &= left - _U(1)
+                    hits += 1
+    return hits
