@@ -130,7 +130,9 @@ def test_through_a_storage_nothing_else_need_be_shared(
     wild, storage = tmp_path / "wild", tmp_path / "storage"
     storage.mkdir()
     words = command(wild, series, cascade_xml, "--engine", "ray", "--jobs", "2", "--storage", f"file://{storage}")
-    done = subprocess.run(words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": _path()}, capture_output=True, check=False)
+    done = subprocess.run(
+        words, cwd=tmp_path, env=os.environ | {"PYTHONPATH": _path()}, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert contents(wild) == contents(tmp_path / "calm")
     assert not list((storage / "videos").iterdir())
