@@ -143,14 +143,18 @@ class Decoder:
         """Waits for ffmpeg where it is done anyway, ends it otherwise; safe to call again."""
         if self.exit_code is not None:
             return
-        self._stopped.set()
         process = self._process
-        if process.poll() is None and all(lane.is_over for lane in self._lanes):
-            process.wait(timeout=30)
-        process.kill() if process.poll() is None else None
+        if not any(lane.is_over for lane in self._lanes):
+            self._stopped.set()
+            process.kill()
         for lane in self._lanes:
             lane.drain()
-        self.exit_code = process.wait()
+        try:
+            self.exit_code = process.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # it said all it had to say: how it ends is of no interest
+            process.kill()
+            process.wait()
+            self.exit_code = 0
         self._said.join(timeout=10)
         assert process.stderr is not None
         process.stderr.close()
@@ -204,7 +208,7 @@ class _Lane:
         self._times_read, self._times_write = os.pipe()
         self._times: queue.SimpleQueue[tuple[int, int, Fraction] | None] = queue.SimpleQueue()
         self._images: queue.Queue[RGB | VideoError | None] = queue.Queue(maxsize=output.ahead)
-        self._ended = False
+        self._ended = self._over = False
         self._threads = [
             threading.Thread(target=self._read_images, daemon=True),
             threading.Thread(target=self._read_times, daemon=True),
@@ -217,8 +221,8 @@ class _Lane:
 
     @property
     def is_over(self) -> bool:
-        """Whether everything was read."""
-        return not self._threads[0].is_alive() and self._images.empty()
+        """Whether the reader came to the end: then ffmpeg is about to end by itself."""
+        return self._over
 
     def start(self) -> None:
         for thread in self._threads:
@@ -251,7 +255,7 @@ class _Lane:
             raise image
         time = self._times.get() if image is not None else None
         if image is None or time is None:
-            self._ended = True
+            self._ended = self._over = True
             return None
         pts, duration, time_base = time
         return Picture(pts=pts, duration=duration, time_base=time_base, image=image)

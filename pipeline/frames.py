@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.containers import is_iso_media, missing_bytes
-from pipeline.core.errors import VideoError
+from pipeline.core.errors import DecodingStoppedError, VideoError
 from pipeline.core.images import RGB
 from pipeline.decoder import Decoder, Output, Picture, ffmpeg_path
 
@@ -154,7 +154,7 @@ def watch(
 
     Args:
         small_width: pixels; smaller frames stay as they are. ffmpeg scales by area averaging, aspect kept.
-        from_pts: frames before it come small only.
+        from_pts: frames before the first one at or after it come small only.
         threads: that ffmpeg decodes with; one costs the least CPU.
 
     Raises:
@@ -167,11 +167,13 @@ def watch(
     )
     grid = SampleGrid(fps)
     last: WatchedFrame | None = None
+    begun = False
     with decoder:
         whole: Picture | None = None
         while (small := decoder.read(0)) is not None:
             slot = grid.slot(small.pts, small.time_base)
-            chosen = slot is not None and small.pts >= from_pts
+            begun = begun or (slot is not None and small.pts >= from_pts)  # for good: a clock may run back
+            chosen = slot is not None and begun
             while chosen and (whole is None or whole.pts < small.pts) and (whole := decoder.read(1)) is not None:
                 continue
             last = WatchedFrame(
@@ -264,7 +266,18 @@ def _frame(index: int, picture: Picture) -> Frame:
 
 
 def _check_damage(path: Path, decoder: Decoder, last: Frame | WatchedFrame | None) -> None:
-    """Raises VideoError where nothing was decoded, or ffmpeg says that the rest is damaged."""
+    """Whether all was decoded.
+
+    Raises:
+        DecodingStoppedError: somebody killed ffmpeg.
+        VideoError: nothing was decoded, or ffmpeg says that a part is damaged.
+    """
+    count = 0 if last is None else last.index + 1
+    if decoder.exit_code is not None and decoder.exit_code < 0:
+        raise DecodingStoppedError(
+            f"{path}: ffmpeg was killed (signal {-decoder.exit_code}) after {count} frames; "
+            "run the same command again (what was finished is kept)"
+        )
     if last is None:
         raise VideoError(_why_nothing(path, decoder.messages()))
     missing = missing_bytes(path)
@@ -273,7 +286,7 @@ def _check_damage(path: Path, decoder: Decoder, last: Frame | WatchedFrame | Non
     if damage or decoder.exit_code:
         seconds = float(last.pts * last.time_base)
         raise VideoError(
-            f"{path}: damaged after {last.index + 1} frames ({seconds:.2f} s): "
+            f"{path}: damaged; {count} frames decode, the last at {seconds:.2f} s: "
             f"{damage or f'ffmpeg exit {decoder.exit_code}'}; "
             "what decodes is kept; copy or download the file again for the rest"
         )
@@ -288,7 +301,7 @@ def _small(width: int) -> Callable[[Any], Any]:
 def _sampled(fps: float, from_pts: int) -> Callable[[Any], Any]:
     """A filter that passes the frames of the grid, `from_pts` and later."""
     return lambda video: video.filter("select", SampleGrid(fps).as_expression()).filter(
-        "select", f"gte(pts,{from_pts})"
+        "select", f"st(0,max(ld(0),gte(pts,{from_pts})))"
     )
 
 

@@ -52,7 +52,7 @@ def find_videos(paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
             failures.append(Failure(item=str(path), reason=f"{path}: cannot be looked at ({error.strerror})"))
             continue
         if not is_folder:
-            found.append(path)
+            _add(path, found, failures)
             continue
         before, unreadable = len(found), len(failures)
 
@@ -66,10 +66,20 @@ def find_videos(paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
 
         for folder, folders, names in os.walk(path, onerror=refuse):
             folders.sort()
-            found += [Path(folder) / name for name in sorted(names) if Path(name).suffix.lower() in SUFFIXES]
+            for name in sorted(names):
+                if Path(name).suffix.lower() in SUFFIXES:
+                    _add(Path(folder) / name, found, failures)
         if len(found) == before and len(failures) == unreadable:
             failures.append(Failure(item=str(path), reason=f"{path}: no video in this folder or below it"))
     return found, failures
+
+
+def _add(path: Path, found: list[Path], failures: list[Failure]) -> None:
+    """Puts a file into one of the two lists; a link in a circle, or to nothing, is no file."""
+    if path.is_symlink() and not path.exists():
+        failures.append(Failure(item=str(path), reason=f"{path}: a link that leads nowhere; remove or mend it"))
+    else:
+        found.append(path)
 
 
 @dataclass(frozen=True, slots=True)

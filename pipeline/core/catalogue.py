@@ -72,6 +72,7 @@ class Catalogue:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute("PRAGMA wal_autocheckpoint = 128")  # many small commits: half a MiB of log at most
         self._migrate()
 
     def close(self) -> None:

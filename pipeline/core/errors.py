@@ -10,6 +10,7 @@
     |  |- LabelError            ... a file of labels
     |  |- DatasetError          ... a dataset version
     |  `- CheckpointError       ... a training run or its weights
+    |- DecodingStoppedError   ffmpeg was killed: the file may be sound
     |- NotFoundError          nothing of that name is in the workspace
     |- WorkspaceError         the workspace cannot be used: the run stops
     |  |- WorkspaceBusyError    another process writes to it
@@ -59,6 +60,10 @@ class DatasetError(InputError):
 
 class CheckpointError(InputError):
     """A training run or its weights cannot be read."""
+
+
+class DecodingStoppedError(ToonsiftError):
+    """The program that decodes was killed from outside; nothing is known against the file."""
 
 
 class NotFoundError(ToonsiftError):

@@ -2,18 +2,19 @@
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from cascades.detect import DetectOptions, Detector, LoadedCascade
-from pipeline.core.errors import VideoError
+from pipeline.core.errors import DecodingStoppedError, VideoError
 from pipeline.core.records import Episode
-from pipeline.engine import Send
+from pipeline.engine import ATTEMPTS, Send
 from pipeline.engines.exchange import Place
 from pipeline.frames import watch
 from pipeline.ingest import Stamp
-from pipeline.mine import MineOptions, Mining, search_from_pts
+from pipeline.mine import MinedShot, MineOptions, Mining, search_from_pts
 
 FRAMES_A_TICK = 24
 """how many frames are told at once"""
@@ -56,12 +57,28 @@ def mine_episode(job: MiningJob, send: Send) -> MinedEnd:
         VideoError: not one frame decodes, or the file changed meanwhile.
     """
     with job.place.video(Path(job.episode.path), job.episode.sha256) as path:
-        end = _mine(job, path, send)
+        end = _persistently(job, path, send)
     if job.place.is_local and Stamp.of(Path(job.episode.path)) != job.stamp:
         raise VideoError(
             f"{job.episode.path}: it changed while it was mined (still being written?); mine it again when it is whole"
         )
     return end
+
+
+def _persistently(job: MiningJob, path: Path, send: Send) -> MinedEnd:
+    """Goes on after the last shot handed in where somebody kills ffmpeg."""
+    handed_in = job.resume_from_pts
+
+    def send_on(part: Any) -> None:
+        nonlocal handed_in
+        send(part)
+        if isinstance(part, MinedShot):
+            handed_in = part.shot.end_pts
+
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(DecodingStoppedError):
+            return _mine(replace(job, resume_from_pts=handed_in), path, send_on)
+    return _mine(replace(job, resume_from_pts=handed_in), path, send_on)
 
 
 def _mine(job: MiningJob, path: Path, send: Send) -> MinedEnd:
