@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.core.errors import DatasetError, UsageError
 from pipeline.core.manifest import SPLITS, Dataset, Example, content_digest, counts_of
 from pipeline.core.progress import Progress
-from pipeline.splits import SplitOptions, assign
+from pipeline.splits.packing import pack
 from train.options import TrainOptions
 from train.recipes import Recipe
 from train.runs import Summary, TrainingRun, plan
@@ -89,8 +89,11 @@ def resplit(dataset: Dataset, unit: str, seed: int, shares: tuple[float, float, 
         raise DatasetError(f"{len(parts['']):,} examples say no {unit}, so splits by {unit} cannot be made")
     if len(parts) < 2:
         raise DatasetError(f"all examples are of one {unit}, so splits by {unit} cannot be made")
-    labels = {example.id: example.label for example in dataset.examples}
-    split_of = assign(list(parts.values()), labels, SplitOptions(shares=shares, seed=seed))
+    classes = {example.id: (example.label, "") for example in dataset.examples}
+    names = [split for split, share in zip(SPLITS, shares, strict=True) if share > 0]
+    together = [parts[key] for key in sorted(parts)]
+    chosen = pack(together, classes, [share for share in shares if share > 0], seed)
+    split_of = {id: names[split] for part, split in zip(together, chosen, strict=True) for id in part}
     if not {"train", "test"} <= set(split_of.values()):
         split_of = _dealt(parts, seed, shares)
     examples = tuple(replace(example, split=split_of[example.id]) for example in dataset.examples)

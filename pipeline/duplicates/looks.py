@@ -31,6 +31,11 @@ def looks_of(images: Sequence[RGB | Luma]) -> Looks:
     return looks
 
 
+def look(image: RGB | Luma) -> str:
+    """The look of one picture, as it is stored."""
+    return as_text(looks_of([image]))[0]
+
+
 def as_text(looks_NL: Looks) -> list[str]:
     """Each look as hex digits."""
     digits, size = looks_NL.tobytes().hex(), 2 * LOOK_SIZE

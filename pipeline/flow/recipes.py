@@ -19,9 +19,10 @@ from pipeline.datasets.recipes.fingerprints import Film, sampled_prints, see_fil
 from pipeline.datasets.recipes.rebuild import Copy, Match, framed, rebuild_items
 from pipeline.datasets.versions import appearing, write_new
 from pipeline.duplicates import DedupeOptions, find_groups, look, phash
-from pipeline.export import leak_certificate
 from pipeline.flow.versions import Content, put_version
 from pipeline.ingest import find_videos, identify
+from pipeline.leaks import Kinship, leak_certificate
+from pipeline.splits import SplitOptions
 
 EVERY_SECONDS = 0.5
 """between the frames of an episode that get a fingerprint, beside those that items come from"""
@@ -234,8 +235,9 @@ def _certificate(examples: list[Example], spool: Path) -> dict[str, Any]:
         for e in examples
     ]  # fmt: skip
     looks = {e.id: look(decode_rgb((spool / e.id).read_bytes(), e.id)) for e in examples}
-    groups = find_groups(crops, {e.id: e.phash for e in examples}, looks, DedupeOptions())
-    return leak_certificate(examples, groups)
+    found = find_groups(crops, {e.id: e.phash for e in examples}, looks, DedupeOptions())
+    kinship = Kinship(ties=[c.members for c in found.components], looks=looks)
+    return leak_certificate(examples, SplitOptions(), kinship)
 
 
 def _record_episodes(workspace: Workspace, copies: dict[str, Copy]) -> None:
