@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("cartoon_baselines", "mining", "studio_loop", "cascades_on_torch")
+ALONE = ("cartoon_baselines", "mining", "studio_loop", "cascades_on_torch", "datasets")
 WITH_SHARED = ("cascade_training", "detection")
 EITHER_WAY = ("near_duplicates",)
 """with more to measure where there is a DIR"""

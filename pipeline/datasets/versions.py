@@ -14,7 +14,7 @@ from typing import Any
 import pipeline
 from pipeline.core.errors import DatasetError
 from pipeline.core.files import disk_errors, write_bytes, write_json, write_text
-from pipeline.core.manifest import Example, Manifest, content_digest, counts_of, write_rows
+from pipeline.core.manifest import Example, Manifest, counts_of, write_rows
 from pipeline.core.sums import write_sums
 from pipeline.datasets.card import card, sample_sheet
 
@@ -31,12 +31,13 @@ def manifest_of(
     examples: Sequence[Example],
     classes: tuple[str, ...],
     options: dict[str, Any],
+    digest: str,
     created: str,
     agreement: dict[str, Any] | None = None,
 ) -> Manifest:
-    """The manifest of these examples."""
+    """The manifest of these examples, whose `content_digest` is known."""
     return Manifest(
-        name=name, version=version, parent=parent, digest=content_digest(name, classes, options, list(examples)),
+        name=name, version=version, parent=parent, digest=digest,
         classes=classes, counts=counts_of(classes, examples), options=options, code_version=pipeline.__version__,
         created=created, agreement=agreement or {},
     )  # fmt: skip
