@@ -20,9 +20,7 @@ def prints_of(episode: str, scenes: Sequence[Frames], first_pts: int = 0) -> tup
     maker, holds = PrintMaker(BASE), HoldFinder(ShotOptions())
     shots, prints, pts = [], [], first_pts
     for film in scenes:
-        shot = Shot(
-            id=f"{episode}.s{pts}", episode=episode, start_pts=pts, end_pts=pts + len(film), frames=len(film)
-        )
+        shot = Shot(id=f"{episode}.s{pts}", episode=episode, start_pts=pts, end_pts=pts + len(film), frames=len(film))
         for small in film:
             maker.push(pts, small, holds.push(small))
             pts += 1
