@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("cartoon_baselines", "mining", "studio_loop", "cascades_on_torch")
+ALONE = ("cartoon_baselines", "mining", "shots", "repeats", "studio_loop", "cascades_on_torch")
 WITH_SHARED = ("cascade_training", "detection")
 
 
