@@ -159,6 +159,27 @@ def dedupe(
     session.emit(result, lines + _conflict_lines(result["conflicts"]))
 
 
+def repeats(ctx: typer.Context) -> None:
+    """Mark the shots that several episodes show: openings, endings, recaps; nothing is deleted. `mine` ends with it."""
+    from pipeline.core.options import read_settings, resolve
+    from pipeline.flow.repeats import LEFT_OUT, find_repeats
+    from pipeline.repeats import RepeatOptions
+
+    session = session_of(ctx)
+    options = resolve(RepeatOptions, read_settings(Path()).get("repeats", {}), {}, "repeats")
+    workspace = session.workspace()
+    with workspace.writing("repeats"):
+        result = find_repeats(workspace, options, session.progress)
+    kinds = ", ".join(f"{result[kind]} {kind}" for kind in LEFT_OUT if result[kind]) or "nothing repeated"
+    session.emit(
+        result,
+        [
+            f"{result['compared']} of {result['episodes']} episodes compared now",
+            f"{result['shots']} shots: {kinds}; {result['groups']} different ones",
+        ],
+    )
+
+
 def import_labels(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="CSV, JSON, JSON lines, or COCO with frames of videos.")],

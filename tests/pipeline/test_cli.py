@@ -41,6 +41,7 @@ def test_every_verb_has_help(toonsift: Toonsift) -> None:
         "mine",
         "detect",
         "dedupe",
+        "repeats",
         "export",
         "verify",
         "train",
