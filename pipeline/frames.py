@@ -165,7 +165,9 @@ def watch(
     check_readable(path)
     from_pts = -(2**62) if from_pts is None else from_pts
     decoder = Decoder(
-        path, [Output(filters=_small(small_width), ahead=SMALL_AHEAD), Output(filters=_sampled(fps, from_pts))], threads=threads
+        path,
+        [Output(filters=_small(small_width), ahead=SMALL_AHEAD), Output(filters=_sampled(fps, from_pts))],
+        threads=threads,
     )
     grid = SampleGrid(fps)
     last: WatchedFrame | None = None
