@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -53,8 +54,10 @@ class Cluster:
             said += line
             if b"--block" in line or b"Ray runtime started" in line:
                 break
-        assert b"Ray runtime started" in said, said.decode()
         self.nodes.append(started)
+        if b"Ray runtime started" not in said:
+            self.close()
+            pytest.fail(said.decode())
 
     def _kill(self, node: "subprocess.Popen[bytes]") -> None:
         for pid in [*_descendants(node.pid), node.pid]:
@@ -70,7 +73,9 @@ def _path() -> str:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     made = Cluster()
     yield made
     made.close()
