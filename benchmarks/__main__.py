@@ -8,8 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("cartoon_baselines", "mining", "studio_loop", "cascades_on_torch")
+ALONE = ("cartoon_baselines", "mining", "studio_loop", "cascades_on_torch", "datasets")
 WITH_SHARED = ("cascade_training", "detection")
+EITHER_WAY = ("near_duplicates",)
+"""with more to measure where there is a DIR"""
 
 
 def main() -> int:
@@ -17,6 +19,7 @@ def main() -> int:
     parser.add_argument("--shared", type=Path)
     shared = parser.parse_args().shared
     failed = [name for name in ALONE if _run(name)]
+    failed += [name for name in EITHER_WAY if _run(name, *(["--shared", str(shared)] if shared else []))]
     if shared is None:
         print(f"{' and '.join(WITH_SHARED)} are left out: they need --shared DIR")
     else:

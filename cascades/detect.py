@@ -198,11 +198,15 @@ class Detector:
     def find(self, image_HW3: RGB, regions: Sequence[Region] | None = None) -> list[tuple[Box, str, str, float]]:
         """Box, character, digest of the cascade and score of each face; by cascade, best first.
 
+        Where several cascades look for one character, a face that more than one finds comes once, with its best score.
         With `regions` only there, as `detect_in` does it.
         """
+        by_cascade = self.detect(image_HW3) if regions is None else self.detect_in(image_HW3, regions)
+        if self.options.grouping != "opencv":
+            by_cascade = each_face_once(by_cascade, self.options.nms_overlap)
         return [
             (Box(left=left, top=top, right=right, bottom=bottom), finds.character, finds.digest, score)
-            for finds in (self.detect(image_HW3) if regions is None else self.detect_in(image_HW3, regions))
+            for finds in by_cascade
             for (left, top, right, bottom), score in zip(finds.boxes.tolist(), finds.scores.tolist(), strict=True)
         ]
 
@@ -352,6 +356,23 @@ def suppress(boxes_N4: NDArray[np.float64], scores_N: NDArray[np.float64], overl
         if not kept or (_shared_fraction(boxes_N4[i], boxes_N4[kept]) <= overlap).all():
             kept.append(int(i))
     return np.array(kept, dtype=np.int64)
+
+
+def each_face_once(by_cascade: Sequence[Finds], overlap: float) -> list[Finds]:
+    """Of faces that several cascades of one character find, by `suppress`, the best; nameless cascades are left alone."""
+    once = list(by_cascade)
+    for character in {finds.character for finds in by_cascade} - {""}:
+        of = [number for number, finds in enumerate(by_cascade) if finds.character == character]
+        if len(of) < 2:
+            continue
+        boxes = np.concatenate([by_cascade[number].boxes for number in of]).astype(np.float64)
+        best = np.zeros(len(boxes), dtype=np.bool_)
+        best[suppress(boxes, np.concatenate([by_cascade[number].scores for number in of]), overlap)] = True
+        ends = np.cumsum([len(by_cascade[number].boxes) for number in of])
+        for number, stays in zip(of, np.split(best, ends[:-1]), strict=True):
+            finds = by_cascade[number]
+            once[number] = replace(finds, boxes=finds.boxes[stays], scores=finds.scores[stays])
+    return once
 
 
 def _shared_fraction(box_4: NDArray[np.float64], others_M4: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -133,9 +133,17 @@ def _check_out(out: Path | None) -> None:
     if out is None:
         return
     folder = out.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    if out.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:  # made and taken away again: nothing is left of a fit that is refused
+        folder.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(folder, os.W_OK)
+        for place in missing:
+            place.rmdir()
+    except OSError as error:
+        raise InputError(
+            f"{out} cannot be written: its folder cannot be made ({error.strerror}); give another --out"
+        ) from None
+    if out.is_dir() or not is_writable:
         raise InputError(f"{out} cannot be written: it is a folder, or its folder is not writable; give another --out")
 
 

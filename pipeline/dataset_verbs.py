@@ -136,3 +136,41 @@ def import_dataset(
     )
     if outcome.rejected:
         raise typer.Exit(1)
+
+
+def rebuild(
+    ctx: typer.Context,
+    recipe: Annotated[Path, typer.Argument(help="recipe.json, or the folder that it lies in.")],
+    videos: Annotated[list[Path], typer.Option("--videos", help="Your own copies: a folder or a file; repeat it.")],
+    name: Annotated[str | None, typer.Option("--name", help="Of the dataset. Default: the recipe's.")] = None,
+    within: Annotated[
+        int | None,
+        typer.Option("--within", min=0, max=64, help="Bits that a picture may differ from the recipe's (14)."),
+    ] = None,
+) -> None:
+    """Make a dataset from a recipe without pixels and your own copies of its episodes, whatever their encoding."""
+    from pipeline.flow.recipes import WITHIN_BITS, rebuild_summary
+    from pipeline.flow.recipes import rebuild as rebuild_version
+
+    session = session_of(ctx)
+    workspace = session.workspace()
+    with workspace.writing("rebuild"):
+        outcome = rebuild_version(
+            workspace, recipe, videos, name, WITHIN_BITS if within is None else within, session.progress
+        )
+    result = rebuild_summary(workspace, outcome)
+    columns = ("name", "copy", "how", "speed", "offset_seconds", "fingerprints", "agreeing", "cuts")
+    session.table("Episodes", columns, [[one.get(c, "") for c in columns] for one in result["episodes"]])
+    items = [(one["item"], one["match"], one["bits"], one["shift_seconds"]) for one in result["items"]]
+    session.table("Items", ("item", "match", "bits", "shift, s"), items)
+    matches = ", ".join(f"{n} {word}" for word, n in result["matches"].items() if n)
+    session.emit(
+        result,
+        [
+            f"{result['version']}{' (there already)' if result['already'] else ''}: {result['examples']} examples; {matches}",
+            "the same version, to the bit" if outcome.same else f"digest {result['digest'][:16]}",
+            result["path"],
+        ],
+    )
+    if result["matches"]["missing"]:
+        raise typer.Exit(1)

@@ -134,9 +134,11 @@ def draft(
     classes = tuple(
         sorted({agreed[crop].label for crop in chosen} | {c for crop in chosen for c in agreed[crop].shares})
     )
+    tied = {member for members in kinship.ties for member in members if member not in chosen}
     shared = share_out(
         [_candidate(crop, agreed[crop.id], episodes) for crop in chosen.values()],
         kinship.ties, options.split, kinship.repeats,
+        [_candidate(crop, None, episodes) for crop in crops if crop.id in tied],
     )  # fmt: skip
     left_out.update(shared.left_out.values())
     examples = [
@@ -183,10 +185,10 @@ def _without_duplicates(
     return {id: crop for id, crop in chosen.items() if id not in dropped}
 
 
-def _candidate(crop: Crop, said: Consensus, episodes: dict[str, Episode]) -> Candidate:
+def _candidate(crop: Crop, said: Consensus | None, episodes: dict[str, Episode]) -> Candidate:
     return Candidate(
-        id=crop.id, label=said.label, character=said.character or crop.character, episode=crop.episode, shot=crop.shot,
-        track=crop.track, seconds=crop.pts * episodes[crop.episode].time_base,
+        id=crop.id, label=said.label if said else "", character=(said and said.character) or crop.character,
+        episode=crop.episode, shot=crop.shot, track=crop.track, seconds=crop.pts * episodes[crop.episode].time_base,
     )  # fmt: skip
 
 

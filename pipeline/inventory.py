@@ -1,10 +1,9 @@
-"""What is in a workspace: counts, rows of a kind, and the way from any item back to its episode and timecode."""
+"""What is in a workspace: counts, rows of a kind, and whether it is as recorded."""
 
 import csv
 import dataclasses
 import io
 import json
-import shlex
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from pipeline.conflicts import label_conflicts
 from pipeline.core.catalogue import TABLES
 from pipeline.core.errors import NotFoundError, UsageError
 from pipeline.core.files import sha256_of
-from pipeline.core.manifest import read_dataset
 from pipeline.core.records import (
     Box,
     Cascade,
@@ -27,13 +25,12 @@ from pipeline.core.records import (
     Place,
     Run,
     Shot,
-    Timestamp,
     Track,
 )  # fmt: skip
 from pipeline.core.workspace import Workspace
 
 KINDS: dict[str, type[Any]] = {
-    name: kind for kind, name in TABLES.items() if name not in ("runs", "tasks", "chunks")
+    name: kind for kind, name in TABLES.items() if name not in ("runs", "tasks", "chunks", "prints")
 } | {"stages": Run}  # fmt: skip
 """what `list` can show from the catalogue; training runs are folders, see `training_runs`"""
 
@@ -133,58 +130,6 @@ def written(rows: list[dict[str, Any]], form: str) -> bytes:
     return text.getvalue().encode()
 
 
-def trace(workspace: Workspace, item: str) -> dict[str, Any]:
-    """Where an item comes from: its episode, exact time, box, the labels and datasets it is in, how to cut it again.
-
-    Args:
-        item: id of a crop, detection, track, shot, hold or episode; the SHA-256 of a crop's picture; or the path of an
-            image of a dataset.
-
-    Raises:
-        NotFoundError: nothing of that kind.
-    """
-    catalogue = workspace.catalogue
-    wanted = Path(item).stem if item.endswith(".png") else item
-    record: Any = None
-    for kind in (Crop, Detection, Track, Shot, Hold, Episode):
-        record = catalogue.get(kind, wanted)
-        if record:
-            break
-    record = record or next(iter(catalogue.all(Crop, sha256=wanted)), None)
-    if record is None:
-        raise NotFoundError(f"nothing in {workspace.root} is called {item!r}; `toonsift list crops` shows the ids")
-    episode = record if isinstance(record, Episode) else catalogue.get(Episode, record.episode)
-    assert episode is not None
-    pts = record.pts if isinstance(record, Crop | Detection) else record.start_pts
-    when = Timestamp(pts=pts, time_base=episode.time_base)
-    found: dict[str, Any] = {
-        "item": record.id,
-        "kind": type(record).__name__.lower(),
-        "episode": episode.id,
-        "name": episode.name,
-        "path": episode.path,
-        "there": Path(episode.path).is_file(),
-        "sha256": episode.sha256,
-        "pts": pts,
-        "time_base": str(episode.time_base),
-        "seconds": round(when.seconds, 6),
-        "timecode": when.timecode,
-        "record": flat(record, {episode.id: episode.time_base}),
-    }
-    if isinstance(record, Crop | Detection):
-        box = record.box
-        found["command"] = shlex.join(
-            ["ffmpeg", "-copyts", "-i", episode.path, "-vf"]
-            + [f"select=gte(pts\\,{pts}),crop={box.width}:{box.height}:{box.left}:{box.top}:exact=1"]
-            + ["-frames:v", "1", f"{record.id}.png"]
-        )
-    if isinstance(record, Crop):
-        found["labels"] = [flat(label, {}) for label in catalogue.all(Label, crop=record.id)]
-        found["group"] = next((g.id for g in catalogue.all(DuplicateGroup) if record.id in g.members), "")
-        found["datasets"] = _datasets_with(workspace, record.id)
-    return found
-
-
 def episode_named(workspace: Workspace, wanted: str) -> Episode:
     """The episode of that id, name or file name.
 
@@ -218,15 +163,3 @@ def verify(workspace: Workspace) -> list[str]:
         except OSError as error:
             faults.append(f"{name}: {path} cannot be read ({error.strerror})")
     return faults
-
-
-def _datasets_with(workspace: Workspace, crop: str) -> list[dict[str, str]]:
-    found = []
-    for version in workspace.catalogue.all(DatasetVersion):
-        try:
-            examples = read_dataset(workspace.root / version.path).examples
-        except Exception as error:  # a damaged dataset must not hide where the crop comes from
-            found.append({"dataset": version.id, "split": "", "file": f"unreadable: {error}"})
-            continue
-        found += [{"dataset": version.id, "split": e.split, "file": e.file} for e in examples if e.id == crop]
-    return found

@@ -66,6 +66,7 @@ def leak_certificate(examples: Sequence[Example], options: SplitOptions, kinship
     return {
         "leaks": sum(found[name] for name in forbidden) + too_close,
         "unit": options.unit,
+        "distance": kinship.near.distance,
         **found,
         "cross_split_pairs": {str(distance): pairs[distance] for distance in DISTANCES},
         "smallest_gap_seconds": gap,

@@ -245,6 +245,8 @@ def export(
             record, result = outcome.dataset, export_summary(workspace, outcome)
         written = write_as(workspace, record, format_ or "folder", out, session.progress)
     result |= {"format": format_ or "folder", "path": str(written.path), "folder": str(workspace.root / record.path)}
+    for note in written.notes:
+        session.warn(note)
     counts = ", ".join(f"{n} {split}" for split, n in result["splits"].items())
     session.emit(
         result,
@@ -294,12 +296,15 @@ def trace(
     ctx: typer.Context, item: Annotated[str, typer.Argument(help="Id of an item, or the path of a dataset's image.")]
 ) -> None:
     """Show where an item comes from: episode, timecode, box, labels, datasets, and the command that cuts it again."""
-    from pipeline import inventory
+    from pipeline.provenance import trace as follow
 
     session = session_of(ctx)
-    found = inventory.trace(session.workspace(), item)
+    found = follow(session.workspace(), item)
     plain = {key: value for key, value in found.items() if isinstance(value, str | int | float)}
-    session.table(found["item"], ("field", "value"), [*plain.items(), *found["record"].items()])
+    spans = {key: f"{found[key]['id']}, {found[key]['from']} to {found[key]['to']}" for key in ("shot", "track")
+             if isinstance(found.get(key), dict)}  # fmt: skip
+    cascade = {"cascade": found["cascade"].get("name") or found["cascade"]["sha256"]} if "cascade" in found else {}
+    session.table(found["item"], ("field", "value"), [*(found["record"] | plain | spans | cascade).items()])
     lines = [f"label: {label['emotion'] or 'skip'} by {label['annotator']}" for label in found.get("labels", [])]
     session.emit(found, lines + [f"in {d['dataset']}, {d['split']}: {d['file']}" for d in found.get("datasets", [])])
 

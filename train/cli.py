@@ -125,6 +125,56 @@ def evaluate(
     session.emit(document, lines)
 
 
+def leak_study(
+    ctx: typer.Context,
+    dataset: Annotated[str, typer.Argument(help="NAME, NAME@VERSION or the folder of a dataset version.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="What to train, and how; see `train --list`.")] = "hill",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many splits and trainings of each kind.")] = 3,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the training examples.")] = None,
+    device: Device = DeviceName.auto,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any option of the recipe.")
+    ] = None,
+) -> None:
+    """Train one recipe under random, shot-disjoint and episode-disjoint splits: what of its score is leakage."""
+    from train.recipes import find_recipe
+
+    session = session_of(ctx)
+    chosen = find_recipe(recipe)
+    said = {"epochs": epochs, "device": None if device is DeviceName.auto else device}
+    options = chosen.options.with_settings([*(set_ or []), *(f"{k}={v}" for k, v in said.items() if v is not None)])
+    from pipeline.core.manifest import read_dataset
+
+    workspace = session.workspace()
+    found = read_dataset(workspace.dataset_folder(dataset))
+    _require_torch()
+    from train.leak_study import study, summary
+    from train.loop import train as train_run
+
+    rows = study(found, chosen, options, range(seeds), workspace.runs, train_run, session.progress)
+    lines = summary(rows)
+    session.table(
+        f"{recipe} on {found.manifest.name}@{found.manifest.version}",
+        ("never parted", "accuracy", "macro-F1", "seeds", "shots on both sides"),
+        [
+            (one["unit"], _mean(one, "accuracy"), _mean(one, "macro_f1"), one["seeds"], one["shared_shots"])
+            for one in lines
+        ],
+    )
+    session.emit(
+        {"dataset": f"{found.manifest.name}@{found.manifest.version}", "recipe": recipe,
+         "rows": [asdict(row) for row in rows], "summary": lines},
+        [f"{one['unit']}: {one['reason']}" for one in lines if one["reason"]],
+    )  # fmt: skip
+    if any(one["accuracy"] is None for one in lines):
+        raise typer.Exit(1)
+
+
+def _mean(line: dict[str, Any], name: str) -> str:
+    value, between = line[name], line[f"{name}_range"]
+    return "-" if value is None else f"{value:.3f} ({between[0]:.3f} to {between[1]:.3f})"
+
+
 def _list_recipes(session: Session) -> None:
     from train.recipes import RECIPES
 

@@ -24,14 +24,19 @@ REMEMBERED = 256
 def find_backgrounds(places: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """The image files and the videos among and inside `places`, sorted.
 
-    A file named outright is an image unless its name is that of a video. Raises TruthError for a place that is not there.
+    A file named outright is an image unless its name is that of a video. Raises TruthError for a place that is not there or holds none.
     """
     from pipeline.ingest import SUFFIXES
 
     files: set[Path] = set()
     for place in places:
         if place.is_dir():
-            files |= {p for p in place.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES | SUFFIXES and p.is_file()}
+            inside = {p for p in place.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES | SUFFIXES and p.is_file()}
+            if not inside:
+                raise TruthError(
+                    f"{place}: no picture or video in this folder; --negatives names those without the character"
+                )
+            files |= inside
         elif place.is_file():
             files.add(place)
         else:

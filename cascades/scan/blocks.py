@@ -30,7 +30,6 @@ from cascades.scan.lean import inlined, lean
 STUMPS, TREES, LBP_STUMPS, LBP_TREES = 0, 1, 2, 3
 """sorts of cascades: what the kernels branch on"""
 _U, _F, _I = np.uint64, np.float32, np.int32
-_EVEN = np.uint64(0x5555555555555555)
 _ALL = np.uint64((1 << LANES) - 1)
 
 
@@ -61,6 +60,8 @@ class Tables(NamedTuple):
     """(S,) the least sum that passes"""
     slacks: NDArray[np.float32]
     """(S,) how far a float32 sum can be from the float64 one"""
+    order: NDArray[np.int64]
+    """(S,) in which stages are run on many windows: any gives the same, those that reject most for their trees cost least"""
 
 
 # ------------------------------------------------------------------------------------------- one window
@@ -148,17 +149,41 @@ def _sum_of_stage(
 
 
 @inlined
-def _stages_passed(
-    tables: Tables, sums: NDArray[np.int32], at: np.uint64, norm: np.float32, stage: int, stages: int
-) -> int:
-    """How many of `stages` one window passes, from `stage` on; those before it are taken as passed."""
+def _passes(tables: Tables, sums: NDArray[np.int32], at: np.uint64, norm: np.float32, stage: int) -> bool:
+    """Whether one window passes a stage."""
     first = tables.ends[stage - 1] if stage > 0 else 0
-    while stage < stages:
-        if _sum_of_stage(tables, sums, at, norm, first, tables.ends[stage]) < tables.thresholds[stage]:
-            return stage
-        first = tables.ends[stage]
-        stage += 1
-    return stage
+    return bool(_sum_of_stage(tables, sums, at, norm, first, tables.ends[stage]) >= tables.thresholds[stage])
+
+
+@inlined
+def _is_stepped_over(
+    tables: Tables, sums: NDArray[np.int32], at: np.uint64, norms: NDArray[np.float32], norm_at: np.uint64, columns: int
+) -> bool:
+    """Whether OpenCV leaves a window out, of which `columns` lie left in its row.
+
+    It does after a window that it looked at and the first stage rejected: where an odd number of such lie next to it.
+    """
+    is_odd = False
+    for i in range(1, columns + 1):
+        norm = norms[norm_at - _U(i)]
+        if norm <= _F(0.0) or _passes(tables, sums, at - _U(i), norm, 0):
+            break
+        is_odd = not is_odd
+    return is_odd
+
+
+@lean
+def fill_passes(
+    tables: Tables,
+    sums: NDArray[np.int32],
+    norms_N: NDArray[np.float32],
+    places_N: NDArray[np.int64],
+    passes_NS: NDArray[np.bool_],
+) -> None:
+    """Which windows pass each stage, whatever the others say."""
+    for n in range(places_N.size):
+        for s in range(tables.ends.size):
+            passes_NS[n, s] = _passes(tables, sums, _U(places_N[n]), norms_N[n], s)
 
 
 @lean
@@ -220,70 +245,39 @@ def _stage_bits(
 
 
 @inlined
-def _first_stage_alone(
+def _block_passes(
     tables: Tables,
     sums: NDArray[np.int32],
     at: np.uint64,
     norms: NDArray[np.float32],
     norm_at: np.uint64,
     left: np.uint64,
-    odd: np.uint64,
-    skips: bool,
-    work: NDArray[np.int64],
-) -> np.uint64:
-    """Which windows of a block pass the first stage, one after the other; the bit above says whether the next is skipped."""
-    passes, skipped = _U(0), odd != _U(0) and skips
-    for i in range(LANES):
-        bit = _U(1) << _U(i)
-        if left & bit == _U(0) or skipped:
-            skipped = False
-            continue
-        work[1] += tables.ends[0]
-        passed = _stages_passed(tables, sums, at + _U(i), norms[norm_at + _U(i)], 0, 1) == 1
-        passes |= bit if passed else _U(0)
-        skipped = skips and not passed
-    return passes | (_U(1) << _U(LANES) if skipped else _U(0))
-
-
-@inlined
-def _after_odd_runs(failed: np.uint64) -> np.uint64:
-    """Bits that directly follow a run of an odd number of bits: the windows that OpenCV steps over.
-
-    Runs are added to, so that each carries into the bit after it, apart by where it began (Langdale & Lemire 2019).
-    """
-    starts = failed & ~(failed << _U(1))
-    after_even = (failed + (starts & _EVEN)) & ~failed
-    after_odd = (failed + (starts & ~_EVEN)) & ~failed
-    followers: np.uint64 = (after_even & ~_EVEN) | (after_odd & _EVEN)
-    return followers
-
-
-@inlined
-def _rest_of_block(
-    tables: Tables,
-    sums: NDArray[np.int32],
-    at: np.uint64,
-    norms: NDArray[np.float32],
-    norm_at: np.uint64,
-    left: np.uint64,
-    stage: int,
-    stages: int,
     together: int,
     work: NDArray[np.int64],
 ) -> np.uint64:
-    """Which of the windows that are `left` pass all stages from `stage` on; over blocks while more than `together` are."""
-    while stage < stages and tables.dense and bits_set(left) > _U(together):
-        work[0] += LANES * (tables.ends[stage] - (tables.ends[stage - 1] if stage > 0 else 0))
-        left &= _stage_bits(tables, sums, at, norms, norm_at, left, stage)
-        stage += 1
-    alone = left if stage < stages else _U(0)
+    """Which of the windows that are `left` pass all stages; over the block while more than `together` are left."""
+    k, stages = 0, tables.ends.size
+    while k < stages and tables.dense and bits_set(left) > _U(together):
+        work[0] += LANES * _trees(tables, tables.order[k])
+        left &= _stage_bits(tables, sums, at, norms, norm_at, left, tables.order[k])
+        k += 1
+    alone = left if k < stages else _U(0)
     while alone != _U(0):
         i = lowest_bit(alone)
         alone &= alone - _U(1)
-        passed = _stages_passed(tables, sums, at + i, norms[norm_at + i], stage, stages)
-        work[1] += tables.ends[min(passed, stages - 1)] - (tables.ends[stage - 1] if stage > 0 else 0)
-        left = left if passed == stages else left & ~(_U(1) << i)
+        for j in range(k, stages):
+            work[1] += _trees(tables, tables.order[j])
+            if not _passes(tables, sums, at + i, norms[norm_at + i], tables.order[j]):
+                left &= ~(_U(1) << i)
+                break
     return left
+
+
+@inlined
+def _trees(tables: Tables, stage: int) -> int:
+    """How many trees a stage has."""
+    count: int = tables.ends[stage] - (tables.ends[stage - 1] if stage > 0 else 0)
+    return count
 
 
 @lean
@@ -305,32 +299,20 @@ def scan_blocks(
     neighbour on its left that was, and failed the first stage: OpenCV's rule. `work` counts trees run over blocks, and
     alone. Blocks reach beyond the end of a row; what they read there counts for nothing.
     """
-    stages, hits = tables.ends.size, 0
+    hits = 0
     for p in range(spans_P4.shape[0]):
         columns = spans_P4[p, 2]
         for y in range(spans_P4[p, 3]):
-            odd = _U(0)
             for begin in range(0, columns, LANES):
                 at, norm_at = _U(spans_P4[p, 0] + y * stride + begin), _U(spans_P4[p, 1] + y * norm_stride + begin)
                 left = positive_bits(norms, norm_at) & (_ALL >> _U(max(LANES - (columns - begin), 0)))
-                if left == _U(0):
-                    odd = _U(0)
-                    continue
-                stage = min(stages, 1)
-                if stage == 1 and tables.dense:
-                    work[0] += LANES * tables.ends[0]
-                    passes = _stage_bits(tables, sums, at, norms, norm_at, left, 0)
-                    # one bit further up, so that a run in the block before can go on in this one
-                    skipped = _after_odd_runs((left & ~passes) << _U(1) | odd) if skips else _U(0)
-                    left = left & passes & ~(skipped >> _U(1))
-                    odd = skipped >> _U(LANES + 1) & _U(1)
-                elif stage == 1:
-                    left = _first_stage_alone(tables, sums, at, norms, norm_at, left, odd, skips, work)
-                    odd = left >> _U(LANES)
-                    left &= _ALL
-                left = _rest_of_block(tables, sums, at, norms, norm_at, left, stage, stages, together, work)
+                if left != _U(0):
+                    left = _block_passes(tables, sums, at, norms, norm_at, left, together, work)
                 while left != _U(0):
-                    found[hits] = norm_at + lowest_bit(left)
+                    i = lowest_bit(left)
                     left &= left - _U(1)
-                    hits += 1
+                    before = begin + int(i) if skips else 0
+                    if not _is_stepped_over(tables, sums, at + i, norms, norm_at + i, before):
+                        found[hits] = norm_at + i
+                        hits += 1
     return hits

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from cascades.model import CascadeModel
 from cascades.scan.bits import CODES, LANES
-from cascades.scan.blocks import LBP_STUMPS, LBP_TREES, STUMPS, TREES, Tables, judge_places, scan_blocks
+from cascades.scan.blocks import LBP_STUMPS, LBP_TREES, STUMPS, TREES, Tables, fill_passes, judge_places, scan_blocks
 from cascades.scan.corners import arranged_corners
 from cascades.scan.layout import FlatCascade, flatten, lbp_points
+from cascades.scan.order import AT_A_TIME, StageOrder
 from cascades.scan.room import room
 from cascades.scan.sheet import Layout
 from cascades.scan.sums import fill_norms
@@ -88,6 +89,7 @@ class Machine:
         self._roots = np.append(flat.roots, np.int32(len(flat.features))).astype(np.int32)
         self._table = _table(flat, self.kind, self._roots) if self.dense else np.zeros(0, dtype=np.float32)
         self._slacks = _slacks(flat)
+        self.order = StageOrder(np.diff(np.append(0, flat.ends)))
         self._placed: dict[tuple[int, int, bool], Tables] = {}
         self.area = float((flat.width - 2) * (flat.height - 2))
         self._least_contrast = least_contrast(self.area) if self.is_haar else 0.0
@@ -109,7 +111,7 @@ class Machine:
         return Tables(
             self.kind, self.dense, corners.ravel().astype(np.uint32), self._forms, self._numbers.astype(np.float32),
             flat.subsets.ravel(), flat.children.ravel(), flat.leaves, self._roots, self._table, flat.ends,
-            flat.thresholds, self._slacks,
+            flat.thresholds, self._slacks, self.order.stages,
         )  # fmt: skip
 
     def norms(self, sheet: Sums) -> NDArray[np.float32]:
@@ -136,11 +138,32 @@ class Machine:
         """Numbers, among the norms, of windows that pass; of spans as `scan_blocks` takes them."""
         found = room("found", int((spans_P4[:, 2] * spans_P4[:, 3]).sum()), np.int64)
         layout = sheet.layout
+        if self.order.is_learning:
+            self._learn(sheet, norms, spans_P4)
+        # a kernel that runs in another thread keeps the order that it began with
+        tables = self.on(layout)._replace(order=self.order.stages)
         hits = scan_blocks(
-            self.on(layout), sheet.sums, norms, layout.stride, layout.plane, spans_P4, TOGETHER[self.kind], skips,
+            tables, sheet.sums, norms, layout.stride, layout.plane, spans_P4, TOGETHER[self.kind], skips,
             found, work,
         )  # fmt: skip
         return found[:hits].copy()
+
+    def _learn(self, sheet: Sums, norms: NDArray[np.float32], spans_P4: NDArray[np.int64]) -> None:
+        """Looks at some windows, evenly spread over the spans, for the order of stages."""
+        numbers = np.concatenate(
+            [
+                (number + sheet.layout.plane * np.arange(rows)[:, None] + np.arange(columns)).ravel()
+                for _, number, columns, rows in spans_P4.tolist()
+            ]
+        )
+        numbers = numbers[norms[numbers] > 0]
+        if len(numbers) < AT_A_TIME:
+            return
+        numbers = numbers[:: len(numbers) // AT_A_TIME]
+        rows, columns = np.divmod(numbers, sheet.layout.plane)
+        passes = np.empty((len(numbers), len(self.flat.ends)), dtype=np.bool_)
+        fill_passes(self.on(sheet.layout), sheet.sums, norms[numbers], rows * sheet.layout.stride + columns, passes)
+        self.order.add(passes)
 
     def judge(self, sheet: Sums, norms: NDArray[np.float32], numbers_N: NDArray[np.int64]) -> Passed:
         """All stages of windows by their numbers, in OpenCV's own precision; rows are those of the sheet."""

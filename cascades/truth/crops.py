@@ -58,6 +58,14 @@ def read_npz(path: Path) -> NDArray[np.uint8]:
     if len(arrays) != 1:
         raise TruthError(f"{path}: holds {len(arrays)} arrays ({', '.join(sorted(arrays))}); exactly one is expected")
     (patches,) = arrays.values()
-    if patches.dtype != np.uint8 or patches.ndim != 3 or 0 in patches.shape:
-        raise TruthError(f"{path}: its array is {patches.dtype} {patches.shape}, expected uint8 (N, H, W)")
+    if patches.dtype != np.uint8 or patches.ndim != 3:
+        raise TruthError(
+            f"{path}: its array is {patches.dtype} {patches.shape}, expected uint8 (N, H, W); "
+            "save grey levels 0 to 255 with astype('uint8')"
+        )
+    if not len(patches) or min(patches.shape[1:]) < SMALLEST_BOX_PX:
+        raise TruthError(
+            f"{path}: {len(patches)} faces of {patches.shape[2]}x{patches.shape[1]} pixels; give some, "
+            f"of {SMALLEST_BOX_PX}x{SMALLEST_BOX_PX} or more"
+        )
     return np.asarray(patches)

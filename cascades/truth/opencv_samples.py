@@ -73,7 +73,9 @@ def read_vec(path: Path, content: bytes, size: tuple[int, int] | None) -> NDArra
             f"{path}: its samples have {values} pixels, --size {width}x{height} has {width * height}; give its own size"
         )
     body, row = len(content) - HEADER_BYTES, 1 + 2 * values
-    if count < 1 or body < count * row:
+    if count < 1:
+        raise TruthError(f"{path}: says {count} samples; give a .vec with faces in it")
+    if body < count * row:
         raise TruthError(f"{path}: says {count} samples and holds {body // row}; it is damaged, make it again")
     rows = np.frombuffer(content, dtype=np.uint8, count=count * row, offset=HEADER_BYTES).reshape(count, row)[:, 1:]
     grey = np.ascontiguousarray(rows).view("<i2")

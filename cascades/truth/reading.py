@@ -135,5 +135,6 @@ def _open_times(
 def _complete(path: Path, pictures: list[Picture], rejected: list[Rejected]) -> Truth:
     if not any(not (b.ignored or b.rejected) for p in pictures for b in p.boxes):
         why = f" ({reasons(rejected)})" if rejected else ""
-        raise TruthError(f"{path}: no usable face box in it{why}; correct these rows or give another file")
+        repair = "correct these rows or give another file" if rejected else "label some faces or give another file"
+        raise TruthError(f"{path}: no usable face box in it{why}; {repair}")
     return Truth(str(path), tuple(pictures), None, tuple(rejected))

@@ -31,6 +31,10 @@ TONES = 8
 """bins of each of the two colour axes, and of lightness"""
 RIM = 4
 """pixels left out of the histogram of colours: background"""
+AT_ONCE = 128
+"""boxes that are described together"""
+ROWS_AT_ONCE = 1024
+"""of the regression's samples: one pass through memory for a step, not two"""
 FORMAT = 1
 MAX_VERIFIER_BYTES = 1 << 20
 """of its JSON; it has about 4 kB"""
@@ -185,10 +189,15 @@ def columns() -> int:
 
 def describe(crops: Crops) -> NDArray[np.float32]:
     """(N, columns()): outlines, then colours."""
+    described = np.empty((len(crops), columns()), dtype=np.float32)
+    for first in range(0, len(crops), AT_ONCE):  # few enough that all that is computed of them stays in the cache
+        described[first : first + AT_ONCE] = _describe(crops[first : first + AT_ONCE])
+    return described
+
+
+def _describe(crops: Crops) -> NDArray[np.float32]:
     import cv2
 
-    if not len(crops):
-        return np.zeros((0, columns()), dtype=np.float32)
     tall = np.ascontiguousarray(crops).reshape(-1, SIDE, 3)
     grey = np.asarray(cv2.cvtColor(tall, cv2.COLOR_RGB2GRAY)).reshape(-1, SIDE, SIDE).astype(np.float32)
     lab = np.asarray(cv2.cvtColor(tall, cv2.COLOR_RGB2LAB)).reshape(crops.shape).astype(np.float32)
@@ -196,22 +205,25 @@ def describe(crops: Crops) -> NDArray[np.float32]:
 
 
 def _gradients(grey_NHW: NDArray[np.float32]) -> NDArray[np.float32]:
+    n, cells = len(grey_NHW), SIDE // CELL
     across, down = np.zeros_like(grey_NHW), np.zeros_like(grey_NHW)
     across[:, :, 1:-1] = grey_NHW[:, :, 2:] - grey_NHW[:, :, :-2]
     down[:, 1:-1] = grey_NHW[:, 2:] - grey_NHW[:, :-2]
-    strength = np.hypot(across, down)
+    strength = np.sqrt(across * across + down * down)
     angle = np.mod(np.arctan2(down, across), np.pi) / np.pi * ORIENTATIONS
     lower = np.floor(angle)
-    share, cells = angle - lower, SIDE // CELL
-    first = lower.astype(np.int64) % ORIENTATIONS
-    histograms = np.empty((len(grey_NHW), cells, cells, ORIENTATIONS), dtype=np.float32)
-    for bin_ in range(ORIENTATIONS):
-        part = strength * ((first == bin_) * (1 - share) + ((first + 1) % ORIENTATIONS == bin_) * share)
-        histograms[..., bin_] = part.reshape(-1, cells, CELL, cells, CELL).sum(axis=(2, 4))
+    share, first = angle - lower, lower.astype(np.int64) % ORIENTATIONS
+    rows = np.arange(SIDE) // CELL
+    cell = (np.arange(n)[:, None, None] * cells + rows[:, None]) * cells + rows
+    size = n * cells * cells * ORIENTATIONS
+    lower_bin, upper_bin = (cell * ORIENTATIONS + into for into in (first, (first + 1) % ORIENTATIONS))
+    histograms = np.bincount(lower_bin.ravel(), (strength * (1 - share)).ravel(), size)
+    histograms += np.bincount(upper_bin.ravel(), (strength * share).ravel(), size)
+    histograms = histograms.reshape(n, cells, cells, ORIENTATIONS)
     energy = np.pad((histograms**2).sum(axis=3), ((0, 0), (1, 1), (1, 1)), mode="edge")
     around = sum(energy[:, i : i + cells, j : j + cells] for i in range(3) for j in range(3))
     floor = (4.0 * CELL * CELL) ** 2
-    return np.minimum(histograms / np.sqrt(around + floor)[..., None], 0.3).reshape(len(grey_NHW), -1)
+    return np.minimum(histograms / np.sqrt(around + floor)[..., None], 0.3).reshape(n, -1).astype(np.float32)
 
 
 def _colours(lab_NHW3: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -246,9 +258,12 @@ def _regress(
     step = 1.0 / (0.25 * _steepest(centred, shares) + options.stiffness)
     here = ahead = np.zeros(centred.shape[1])
     for number in range(options.steps):
-        margins = answers * np.einsum("nd,d->n", centred, ahead.astype(np.float32))
-        pull = (-answers * shares / (1 + np.exp(np.clip(margins, -50, 50)))).astype(np.float32)
-        slope = np.einsum("nd,n->d", centred, pull).astype(np.float64)
+        slope, now = np.zeros(len(here)), ahead.astype(np.float32)
+        for at in range(0, n, ROWS_AT_ONCE):
+            rows = slice(at, at + ROWS_AT_ONCE)
+            margins = answers[rows] * np.einsum("nd,d->n", centred[rows], now)
+            pull = (-answers[rows] * shares[rows] / (1 + np.exp(np.clip(margins, -50, 50)))).astype(np.float32)
+            slope += np.einsum("nd,n->d", centred[rows], pull)
         slope[:-1] += options.stiffness * ahead[:-1]
         before, here = here, ahead - step * slope
         ahead = here + number / (number + 3) * (here - before)

@@ -38,7 +38,9 @@ class ShotPlan:
     opening: bool = False
     """part of the opening"""
     reuses: str = ""
-    """id of the earlier shot it shows again"""
+    """id of the earlier shot whose drawings it shows again, elsewhere"""
+    repeats: str = ""
+    """id of the earlier shot that it shows again as it was"""
 
     def state(self, frame: int) -> "ShotState":
         """What there is to draw at a frame of the shot; equal states are equal pictures."""

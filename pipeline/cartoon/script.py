@@ -91,9 +91,60 @@ def _again(rng: Random, earlier: ShotPlan, frames: int) -> ShotPlan:
 
 
 def write_script(
+    seed: int, name: str, frames: int, fps: int, aspect: float, earlier: Sequence[Sequence[ShotPlan]],
+    repeats: bool = False,
+) -> list[ShotPlan]:  # fmt: skip
+    """The shots of the episode `name`; it depends on the seed, the name and the episodes before, nothing else."""
+    if not repeats:
+        return _write_plain(seed, name, frames, fps, aspect, earlier)
+    before, after = recap(earlier[-1], name, fps) if earlier else [], ending(seed, name, frames, fps, aspect)
+    left = frames - sum(shot.frames for shot in (*before, *after))
+    plain = _write_plain(seed, name, left, fps, aspect, earlier)
+    if earlier:
+        rooms = [shot for shot in earlier[-1] if _worth_reusing(shot)][:2]
+        own = [n for n, shot in enumerate(plain) if not shot.opening and not shot.reuses and shot.transition == "cut"]
+        for n, room in zip(own[1:], rooms, strict=False):
+            plain[n] = replace(
+                plain[n], place=room.place, place_seed=room.place_seed, light=room.light, camera=room.camera
+            )
+        firsts = [shot for shot in earlier[0] if shot.opening]
+        plain = [replace(s, repeats=f.id) for s, f in zip(plain, firsts, strict=False)] + plain[len(firsts) :]
+        last = [shot for shot in earlier[0] if shot.kind == "ending"]
+        after = [replace(shot, repeats=first.id) for shot, first in zip(after, last, strict=True)]
+    return [*before, *plain, *after]
+
+
+def recap(earlier: Sequence[ShotPlan], name: str, fps: int) -> list[ShotPlan]:
+    """The beginnings of two shots of the episode before, as they were."""
+    told = [shot for shot in earlier if _worth_reusing(shot)][-3:-1]
+    return [
+        replace(shot, id=f"{name}/r{n}", frames=min(shot.frames, 2 * fps), transition="cut", repeats=shot.id)
+        for n, shot in enumerate(told)
+    ]
+
+
+def ending(seed: int, name: str, frames: int, fps: int, aspect: float) -> list[ShotPlan]:
+    """The two shots that every episode of the series ends with."""
+    rng = Random(f"{seed}/ending")
+    moods = Moods(rng)
+    length = min(2 * fps, frames // 10)
+    shots = []
+    for number, place in enumerate(("street", "rays")):
+        take = Take(rng=rng, moods=moods, frames=length, step=2, fps=fps, aspect=aspect)
+        layers = tuple(_at_ease(take.actor(who, 0.28, (0, x, 0.0))) for who, x in (("mara", -0.4), ("otto", 0.4)))
+        shots.append(
+            ShotPlan(
+                id=f"{name}/e{number}", kind="ending", frames=length, place=place, place_seed=f"{seed}/ending{number}",
+                light=some_light(rng), camera=Camera(), timing=Timing(step=2), hand=number, layers=layers,
+            )
+        )  # fmt: skip
+    return shots
+
+
+def _write_plain(
     seed: int, name: str, frames: int, fps: int, aspect: float, earlier: Sequence[Sequence[ShotPlan]]
 ) -> list[ShotPlan]:
-    """The shots of the episode `name`; it depends on the seed, the name and the episodes before, nothing else."""
+    """The opening and the story."""
     rng = Random(f"{seed}/{name}")
     moods = Moods(rng)
     shots = opening(seed, min(4 * fps, frames // 5), fps, aspect)
@@ -118,7 +169,7 @@ def write_script(
 
 
 def _worth_reusing(shot: ShotPlan) -> bool:
-    return not shot.opening and not shot.reuses and shot.kind != "empty"
+    return not shot.opening and not shot.reuses and not shot.repeats and shot.kind not in ("empty", "ending")
 
 
 def _transitions(rng: Random, count: int) -> list[TransitionKind]:

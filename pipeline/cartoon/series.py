@@ -42,6 +42,8 @@ class CartoonOptions:
     """x264's constant rate factor: higher is smaller and noisier"""
     preset: str = "superfast"
     """x264's preset"""
+    repeats: bool = False
+    """episodes also end alike, begin with a recap of the one before, and come back to its places with other acting"""
 
     def __post_init__(self) -> None:
         if self.episodes < 1 or self.seconds < 6 or not 1 <= self.fps <= 120:
@@ -79,7 +81,9 @@ def draw_series(folder: Path, options: CartoonOptions, progress: Progress = Sile
             name = f"s01e{number:02d}"
             step.note(name)
             aspect = options.width / options.height
-            scripts.append(write_script(options.seed, name, options.frames, options.fps, aspect, scripts))
+            scripts.append(
+                write_script(options.seed, name, options.frames, options.fps, aspect, scripts, options.repeats)
+            )
             shots = shots_of(scripts[-1], options.fps)
             path = folder / f"{name}.mp4"
             holds: list[HoldTruth] = []
@@ -118,6 +122,7 @@ def shots_of(script: Sequence[ShotPlan], fps: int) -> list[ShotTruth]:
             ShotTruth(
                 id=plan.id, start=start, end=start + plan.frames, transition=plan.transition,
                 mixed=(start - half, start + half), opening=plan.opening, reuses=plan.reuses,
+                repeats=plan.repeats,
             )
         )  # fmt: skip
         start += plan.frames

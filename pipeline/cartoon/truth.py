@@ -72,6 +72,8 @@ class ShotTruth:
     """part of the opening, drawn the same in every episode"""
     reuses: str
     """id of the earlier shot whose drawings it shows again; empty if it is new"""
+    repeats: str = ""
+    """id of the earlier shot that it shows again to the pixel, maybe shorter; empty if it does not"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +176,10 @@ def _episode_text(episode: EpisodeTruth) -> str:
     """One line per shot and per hold: compact, and a diff of two truths can be read."""
     head = {name: getattr(episode, name) for name in ("name", "file", "fps", "width", "height", "frames")}
     shots = ",\n".join(
-        json.dumps([s.id, s.start, s.end, s.transition, *s.mixed, s.opening, s.reuses]) for s in episode.shots
+        json.dumps(
+            [s.id, s.start, s.end, s.transition, *s.mixed, s.opening, s.reuses, *([s.repeats] if s.repeats else [])]
+        )
+        for s in episode.shots
     )
     holds = ",\n".join(
         json.dumps([hold.start, hold.end, [_face_row(face) for face in hold.faces]], separators=(",", ":"))
@@ -198,9 +203,16 @@ def _episode_of(content: dict[str, Any]) -> EpisodeTruth:
         frames=content["frames"],
         shots=tuple(
             ShotTruth(
-                id=name, start=start, end=end, transition=kind, mixed=(first, after), opening=opening, reuses=reuses
+                id=name,
+                start=start,
+                end=end,
+                transition=kind,
+                mixed=(first, after),
+                opening=opening,
+                reuses=reuses,
+                repeats=repeats[0] if repeats else "",
             )
-            for name, start, end, kind, first, after, opening, reuses in content["shots"]
+            for name, start, end, kind, first, after, opening, reuses, *repeats in content["shots"]
         ),
         holds=tuple(
             HoldTruth(start=start, end=end, faces=tuple(_face_of(row) for row in rows))

@@ -26,26 +26,29 @@ from pipeline.core.records import (
     Episode,
     Hold,
     Label,
+    Repeat,
     Run,
     Shot,
+    ShotPrint,
     Task,
     Track,
 )  # fmt: skip
 from pipeline.core.schema import MIGRATIONS
 
 Record = (
-    Episode | Shot | Hold | Detection | Track | Crop | DuplicateGroup | DuplicateComponent | Label | Task
-    | DatasetVersion | Cascade | Run | Chunk
+    Episode | Shot | ShotPrint | Repeat | Hold | Detection | Track | Crop | DuplicateGroup | DuplicateComponent | Label
+    | Task | DatasetVersion | Cascade | Run | Chunk
 )  # fmt: skip
 R = TypeVar(
-    "R", Episode, Shot, Hold, Detection, Track, Crop, DuplicateGroup, DuplicateComponent, Label, Task, DatasetVersion,
-    Cascade, Run, Chunk,
+    "R", Episode, Shot, ShotPrint, Repeat, Hold, Detection, Track, Crop, DuplicateGroup, DuplicateComponent, Label,
+    Task, DatasetVersion, Cascade, Run, Chunk,
 )  # fmt: skip
 
 TABLES: dict[type[Any], str] = {
     Episode: "episodes", Shot: "shots", Hold: "holds", Detection: "detections", Track: "tracks", Crop: "crops",
     DuplicateGroup: "duplicates", DuplicateComponent: "components", Label: "labels", Task: "tasks",
     DatasetVersion: "datasets", Cascade: "cascades", Run: "runs", Chunk: "chunks",
+    ShotPrint: "prints", Repeat: "repeats",
 }  # fmt: skip
 BOX = ("left", "top", "right", "bottom")
 BUSY_SECONDS = 30.0
@@ -171,6 +174,13 @@ class Catalogue:
                 "INSERT OR REPLACE INTO hashes (crop, kind, value) VALUES (?, ?, ?)",
                 [(crop, kind, value) for crop, value in values.items()],
             )
+
+    def prints_in_short(self) -> list[ShotPrint]:
+        """Every shot's print without its drawings, which are most of it, ordered by id."""
+        names = ", ".join("'' AS drawings" if name == "drawings" else name for name in _COLUMNS[ShotPrint])
+        with self._errors():
+            rows = self._connection.execute(f"SELECT {names} FROM prints ORDER BY id").fetchall()
+        return [_from_row(ShotPrint, row) for row in rows]
 
     def integrity_faults(self) -> list[str]:
         """What SQLite's own check finds wrong with the file; empty when it is sound."""

@@ -120,6 +120,40 @@ class Shot:
     """first frame of the next shot, or the episode's end"""
     frames: int
     """how many frames it holds"""
+    transition: str = "cut"
+    """how it begins: `cut`, `fade` or `dissolve`"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShotPrint:
+    """What a shot looks like over time, for finding it again in other episodes (see pipeline.repeats)."""
+
+    id: str
+    """id of the shot"""
+    episode: str
+    """id of the episode"""
+    start_milliseconds: int
+    """of its first frame, on the episode's clock; rounded, for comparing only"""
+    length_milliseconds: int
+    """how long it is"""
+    anchors: str
+    """`milliseconds:hash` of a few drawings, by which it is looked up; times from the shot's first frame"""
+    drawings: str
+    """times and cells of its drawings, packed"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """A shot that other episodes show too. Repeats are marked, never deleted."""
+
+    id: str
+    """id of the shot"""
+    episode: str
+    """id of the episode"""
+    group: str
+    """id of the first of the shots, by id, that show the same"""
+    kind: str
+    """`opening`, `ending`, `recap`, `repeat`, or `original` for the shot that a recap or a repeat shows again"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

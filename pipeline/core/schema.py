@@ -73,4 +73,16 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE components (id TEXT PRIMARY KEY, members TEXT NOT NULL) STRICT
     """,
+    """
+    CREATE TABLE prints (
+        id TEXT PRIMARY KEY, episode TEXT NOT NULL REFERENCES episodes(id), start_milliseconds INTEGER NOT NULL,
+        length_milliseconds INTEGER NOT NULL, anchors TEXT NOT NULL, drawings TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX prints_episode ON prints(episode);
+    CREATE TABLE repeats (
+        id TEXT PRIMARY KEY, episode TEXT NOT NULL REFERENCES episodes(id), "group" TEXT NOT NULL, kind TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX repeats_episode ON repeats(episode);
+    ALTER TABLE shots ADD COLUMN transition TEXT NOT NULL DEFAULT 'cut';
+    """,
 )

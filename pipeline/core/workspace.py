@@ -6,6 +6,7 @@ DIR/
     datasets/NAME/0001/ immutable dataset versions
     runs/               training runs
     reports/            pages for people
+    cache/              what can be made anew from the rest
     .writer             lock of the process that writes
 """
 

@@ -80,16 +80,33 @@ class Likeness:
     def take_in(self, ids: Sequence[str], hashes_N: Hashes, looks_NL: Looks) -> None:
         """Takes new crops in without joining them to anything."""
         old = len(self.hashes)
-        hashes, looks = np.concatenate([self.hashes, hashes_N]), np.concatenate([self.looks, looks_NL])
-        first_of = first_of_equal(hashes, looks)
-        is_first = first_of == np.arange(len(hashes))
-        number_of = np.cumsum(is_first) - 1
+        first_of = first_of_equal(hashes_N, looks_NL)
+        known_N = self._known(hashes_N, looks_NL)
+        is_new = (first_of == np.arange(len(hashes_N))) & (known_N < 0)
+        number_of = np.where(known_N >= 0, known_N, old + np.cumsum(is_new) - 1)
         self.ids = [*self.ids, *ids]
-        self.fingerprints = np.concatenate([self.fingerprints, number_of[first_of[old:]].astype(np.int32)])
-        self.hashes, self.looks = hashes[is_first], looks[is_first]
+        self.fingerprints = np.concatenate([self.fingerprints, number_of[first_of].astype(np.int32)])
+        self.hashes = np.concatenate([self.hashes, hashes_N[is_new]])
+        self.looks = np.concatenate([self.looks, looks_NL[is_new]])
         new = np.arange(old, len(self.hashes), dtype=np.int32)
         self.roots = np.concatenate([self.roots, new])
         self.leaders = np.concatenate([self.leaders, np.full(len(new), -1, np.int32)])
+
+    def _known(self, hashes_N: Hashes, looks_NL: Looks) -> NDArray[np.int64]:
+        """The fingerprint that each of these is; -1 where it is new."""
+        known_N = np.full(len(hashes_N), -1, np.int64)
+        digests_N, digests_F = _digests(hashes_N, looks_NL), _digests(self.hashes, self.looks)
+        order_N = np.argsort(digests_N, kind="stable")
+        sorted_N = digests_N[order_N]
+        first_F = np.searchsorted(sorted_N, digests_F)
+        hit_F = first_F < len(sorted_N)
+        hit_F[hit_F] = sorted_N[first_F[hit_F]] == digests_F[hit_F]
+        for fingerprint in np.flatnonzero(hit_F):
+            end = np.searchsorted(sorted_N, digests_F[fingerprint], side="right")
+            for n in order_N[first_F[fingerprint] : end]:
+                if hashes_N[n] == self.hashes[fingerprint] and (looks_NL[n] == self.looks[fingerprint]).all():
+                    known_N[n] = fingerprint
+        return known_N
 
     def _join(self, fresh_F: NDArray[np.bool_], options: DedupeOptions) -> None:
         if not fresh_F.any():
@@ -151,10 +168,15 @@ def _within(indices: NDArray[np.int32], low: int, end: int) -> bool:
     return len(indices) == 0 or bool(indices.min() >= low and indices.max() < end)
 
 
-def first_of_equal(hashes_N: Hashes, looks_NL: Looks) -> NDArray[np.int64]:
-    """Of each fingerprint the index of the first that is the same."""
+def _digests(hashes_N: Hashes, looks_NL: Looks) -> NDArray[np.uint64]:
     digests_N = np.empty(len(hashes_N), np.uint64)
     digests_of(hashes_N, np.ascontiguousarray(looks_NL).view(np.uint64), digests_N)
+    return digests_N
+
+
+def first_of_equal(hashes_N: Hashes, looks_NL: Looks) -> NDArray[np.int64]:
+    """Of each fingerprint the index of the first that is the same."""
+    digests_N = _digests(hashes_N, looks_NL)
     order_N = np.argsort(digests_N, kind="stable")  # of equal ones the first comes first
     digests_N = digests_N[order_N]
     at = np.flatnonzero(digests_N[1:] == digests_N[:-1])
@@ -171,8 +193,12 @@ def _classes(
     hashes_F: Hashes, sums_F: NDArray[np.int64], fresh_F: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Fingerprints in classes of equal hashes, those with a fresh member first, each by its sums; where each begins."""
-    order_F = np.lexsort((sums_F, hashes_F))
-    begins = np.flatnonzero(np.concatenate([[True], hashes_F[order_F[1:]] != hashes_F[order_F[:-1]]]))
+    order_F = np.argsort(hashes_F)
+    starts = np.concatenate([[True], hashes_F[order_F[1:]] != hashes_F[order_F[:-1]]])
+    alone = starts & np.concatenate([starts[1:], [True]])
+    shared = order_F[~alone]  # few: only these need a second key, and a third for the order to be the same every time
+    order_F[~alone] = shared[np.lexsort((shared, sums_F[shared], hashes_F[shared]))]
+    begins = np.flatnonzero(starts)
     lengths = np.diff(np.concatenate([begins, [len(order_F)]]))
     is_fresh = np.logical_or.reduceat(fresh_F[order_F], begins)
     if not is_fresh.all():

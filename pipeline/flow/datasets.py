@@ -1,7 +1,7 @@
 """What is done with dataset versions that exist: passed on in other formats, checked, compared."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pipeline.datasets.diff import Difference, difference
 from pipeline.datasets.formats import IDENTITY, checked_format, write_format
 from pipeline.datasets.sources import SourceCheck, check_sources, sampled
 from pipeline.datasets.verify import faults_of_format, faults_of_version
+from pipeline.flow.recipes import write_recipe_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Written:
     """the folder"""
     already: bool
     """whether it was there before"""
+    notes: list[str] = field(default_factory=list)
+    """what a reader has to know"""
 
 
 def write_as(
@@ -49,6 +52,8 @@ def write_as(
         raise DatasetError(f"{folder} is not what was written there; move it away and export again")
     if folder.is_dir():
         folder.rmdir()
+    if form == "recipe":
+        return Written(path=folder, already=False, notes=write_recipe_of(workspace, dataset, folder, progress))
     with (progress or Silent()).step(f"write {form}", len(dataset.examples), "images") as step:
         write_format(dataset, form, folder, step.advance)
     return Written(path=folder, already=False)

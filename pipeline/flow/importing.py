@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import DatasetError, UsageError
-from pipeline.core.images import RGB
 from pipeline.core.manifest import SPLITS, Example
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
@@ -23,9 +22,7 @@ from pipeline.datasets.outside.gather import (
     single_classes,
 )
 from pipeline.datasets.outside.pictures import Rejected
-from pipeline.duplicates import DedupeOptions, Found, find_groups, phash
-from pipeline.duplicates.looks import as_text
-from pipeline.duplicates.looks import looks_of as looks_of_pictures
+from pipeline.duplicates import DedupeOptions, Found, find_groups, look, phash
 from pipeline.flow.versions import Content, put_version
 from pipeline.leaks import Kinship, leak_certificate
 from pipeline.splits import Candidate, SplitOptions, share_out
@@ -84,7 +81,7 @@ def import_dataset(
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(parents=True)
     try:
-        see = partial(looks_of, hashes=(phash, _look))
+        see = partial(looks_of, hashes=(phash, look))
         with (progress or Silent()).step("read", None, "pictures") as step:
             gathered = gather(read_outside(kind, path), spool, see, lambda: step.advance(1))
         if not gathered.pictures:
@@ -166,10 +163,6 @@ def _as_crops(gathered: Gathered) -> list[Crop]:
         )
         for id, (picture, digest, seen) in identified(gathered).items()
     ]  # fmt: skip
-
-
-def _look(image_HW3: RGB) -> str:
-    return as_text(looks_of_pictures([image_HW3]))[0]
 
 
 def _shared_out(

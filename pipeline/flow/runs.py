@@ -8,7 +8,7 @@ from pipeline.core.files import digest_of
 from pipeline.core.records import Run
 from pipeline.core.workspace import now
 
-STAGE_VERSIONS = {"mine": 1, "dedupe": 2, "import": 1, "export": 1}
+STAGE_VERSIONS = {"mine": 2, "dedupe": 2, "repeats": 1, "import": 1, "export": 2}
 """raised when a stage gives another result for the same options, so that its old results are redone"""
 
 

@@ -55,7 +55,7 @@ def put_version(
     relative, created = Path("datasets") / name / f"{version:04d}", now()
     manifest = manifest_of(
         name, version, earlier[-1].digest if earlier else content.parent, content.examples, content.classes,
-        content.options, created, content.agreement,
+        content.options, digest, created, content.agreement,
     )  # fmt: skip
     if (workspace.root / relative).exists():  # a killed run wrote it but never recorded it
         shutil.rmtree(workspace.root / relative)

@@ -23,6 +23,11 @@ SAMPLES_SHOWN = 12
 VERSIONS_SHOWN = 12
 SOURCES_SHOWN = 12
 
+SHARED = (
+    "shared_shots", "shared_tracks", "shared_groups", "shared_components", "shared_openings", "near_duplicate_pairs",
+)  # fmt: skip
+"""counts of a leak certificate, old names and new; which of them are leaks depends on the unit of the split"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRow:
@@ -212,7 +217,7 @@ def _certificate(path: Path) -> Certificate | None:
         document = read_document(path)
     except InputError:
         return None
-    shared = {name: as_whole(document.get(name)) for name in ("shared_shots", "shared_tracks", "shared_groups")}
+    shared = {name: as_whole(document[name]) for name in SHARED if name in document}
     facts = [Fact(name=wording.titled(name) + " between splits", value=wording.count(n)) for name, n in shared.items()]
     if "shared_episodes" in document:
         value = wording.count(as_whole(document["shared_episodes"]))
@@ -226,7 +231,7 @@ def _certificate(path: Path) -> Certificate | None:
     pairs = sorted((int(bits), as_whole(number)) for bits, number in found.items() if bits.isdecimal())
     most = max((number for _, number in pairs), default=0) or 1
     return Certificate(
-        clean=not any(shared.values()) and not as_whole(document.get("leaks")),
+        clean="leaks" in document and not as_whole(document["leaks"]),
         facts=tuple(facts),
         pairs=tuple((bits, number, 100 * number / most) for bits, number in pairs),
     )

@@ -37,7 +37,7 @@ LEAST_CHANGE = 8.0
 """grey levels (root mean square) between the ends of a window"""
 MOST_RESIDUE = 0.13
 """of the squared change between the ends: how far the frames inside may be from the even mix. 1/12 is a hard cut"""
-LARGEST_STEP = 0.35
+LARGEST_STEP = 0.25
 """of the squared change: what one frame may contribute at most; a hard cut contributes all"""
 CHANGED_CELL = 5.0
 """grey levels; a cell has changed"""

@@ -25,6 +25,8 @@ WIDTH = 80
 """pixels; cuts are judged on still smaller pictures than held drawings, which need not tell small movement"""
 FLASH_FRAMES = 6
 """a scene that is back so soon was never left"""
+TOUCHING = 4
+"""frames by which a fade out and the fade in after it may seem to overlap"""
 HORIZON = blends.HORIZON + FLASH_FRAMES
 """frames after which all is known about a frame"""
 
@@ -85,7 +87,7 @@ class CutFinder:
             self._drawn += 1
             self._detect()
         if self._blend_finder:
-            self._blends += self._blend_finder.push(self._drawings[-1].picture, new_drawing)
+            self._add(self._blend_finder.push(self._drawings[-1].picture, new_drawing))
         return self._settle(self._index - HORIZON)
 
     def finish(self) -> list[Cut]:
@@ -95,9 +97,15 @@ class CutFinder:
         for _ in range(scenedetection.LOOKAHEAD):  # the last drawing, held for ever
             self._detect()
         if self._blend_finder:
-            self._blends += self._blend_finder.finish()
+            self._add(self._blend_finder.finish())
         accepted = self._settle(self._index)
         return [*accepted, self._take()] if self._waiting is not None else accepted
+
+    def _add(self, found: list[Blend]) -> None:
+        """Keeps gradual transitions that do not run over one known already."""
+        for blend in found:
+            if all(blend.first >= known.after - TOUCHING or blend.after <= known.first for known in self._blends):
+                self._blends.append(blend)
 
     def _detect(self) -> None:
         """Shows the last drawing to the detectors."""

@@ -27,8 +27,8 @@ class ShotOptions:
     """a cut closer to the one before is passed over"""
     small_width: int = 160
     """pixels; the picture that cuts and holds are judged on"""
-    hold_tolerance: float = 4.5
-    """grey levels; largest mean difference of a block of 5x5 pixels that still is the same drawing"""
+    hold_tolerance: float = 5.0
+    """grey levels; largest difference of the mean of 7x7 small pixels that still is the same drawing"""
 
     def __post_init__(self) -> None:
         unknown = set(self.detectors) - set(DETECTORS)

@@ -8,11 +8,11 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A labelled picture that is to be in a split. Where a field is empty, nothing is known and nothing is tied."""
+    """A picture that is to be in a split. Where a field is empty, nothing is known and nothing is tied."""
 
     id: str
     """of the crop"""
-    label: str
+    label: str = ""
     """the class"""
     character: str = ""
     """whose face it is"""

@@ -152,7 +152,7 @@ def _improve(
                 state ^= state << np.uint64(13)
                 state ^= state >> np.uint64(7)
                 state ^= state << np.uint64(17)
-                candidate = int(state % np.uint64(len(split_P)))
+                candidate = int(np.int64(state % np.uint64(len(split_P))))
                 there = int(split_P[candidate])
                 if there == home or candidate == part:
                     continue

@@ -67,6 +67,7 @@ def share_out(
     ties: Iterable[Sequence[str]],
     options: SplitOptions,
     repeats: Mapping[str, str] | None = None,
+    bridges: Iterable[Candidate] = (),
 ) -> Shared:
     """Gives each candidate a split, or the reason why it has none. The order of the candidates does not matter.
 
@@ -75,12 +76,14 @@ def share_out(
         ties: ids that belong together, such as the members of a near-duplicate component.
         options: how.
         repeats: shot id -> name of what it shows again.
+        bridges: what is not to be shared out, but through which the candidates may hang together.
     """
     by_id = {candidate.id: candidate for candidate in sorted(candidates, key=lambda c: c.id)}
-    together = components(by_id.values(), ties, repeats, by_shot=options.unit != "character")
+    everything = [*by_id.values(), *(bridge for bridge in bridges if bridge.id not in by_id)]
+    together = _only(components(everything, ties, repeats, by_shot=options.unit != "character"), by_id)
     split_of, left_out = _held_out(by_id, together, set(options.test_episodes))
-    free = [[id for id in part if id not in split_of and id not in left_out] for part in together]
-    parts = _units([part for part in free if part], by_id, options.unit)
+    free = {id: candidate for id, candidate in by_id.items() if id not in split_of and id not in left_out}
+    parts = _units(_only(together, free), by_id, options.unit)
     split_of |= _packed(parts, by_id, options)
     left_out |= _parted(together, split_of)
     left_out |= _too_close([by_id[id] for id in split_of if id not in left_out], split_of, options.embargo_seconds)
@@ -130,6 +133,11 @@ def balance_of(placed: Sequence[tuple[Candidate, str]], options: SplitOptions) -
 def _kind(candidate: Candidate, options: SplitOptions) -> tuple[str, str]:
     """What is to have the wanted share in each split; a character that is never parted cannot."""
     return candidate.label, "" if options.unit == "character" else candidate.character
+
+
+def _only(parts: list[list[str]], by_id: Mapping[str, Candidate]) -> list[list[str]]:
+    """The parts without bridges."""
+    return [kept for kept in ([id for id in part if id in by_id] for part in parts) if kept]
 
 
 def _wanted(options: SplitOptions) -> dict[str, float]:

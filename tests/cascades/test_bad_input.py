@@ -156,9 +156,24 @@ def test_options_that_contradict_themselves(make, message: str) -> None:  # type
 
 def test_a_place_that_cannot_be_written_is_told_before_the_fit(tmp_path: Path, workspace: Workspace) -> None:
     truth = write_scenes(tmp_path, 3)
-    for out in (tmp_path, truth / "x.xml"):
+    for out in (tmp_path, truth / "x.xml", truth / "further" / "x.xml", Path("/proc/none/x.xml")):
         with pytest.raises(InputError, match="cannot be written"):
             make_cascade(workspace, "x", truth, options=QUICK, out=out, take_lock=True)
+
+
+def test_windows_that_are_none_or_too_small(tmp_path: Path, workspace: Workspace) -> None:
+    negatives = [write_backgrounds(tmp_path / "neg", 1)]
+    said = refused(workspace, patches(tmp_path, face_windows(20)[:0]), negatives)
+    assert "0 faces of 24x24 pixels" in said
+    assert "20 faces of 5x24 pixels; give some, of 8x8 or more" in refused(
+        workspace, patches(tmp_path, face_windows(20)[:, :, :5]), negatives
+    )
+
+
+def test_a_folder_of_negatives_without_a_picture(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "empty").mkdir()
+    said = refused(workspace, write_scenes(tmp_path, 3), [tmp_path / "empty"])
+    assert "empty: no picture or video in this folder; --negatives" in said
 
 
 def test_a_missing_folder_of_negatives_is_told_before_anything_is_read(tmp_path: Path, workspace: Workspace) -> None:

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -110,6 +111,23 @@ def test_faces_come_as_boxes_inside_the_image_best_first(ann: Fitted) -> None:
     assert [s for _, s in of_ann] == sorted((s for _, s in of_ann), reverse=True)
     assert all(b.left >= 0 and b.top >= 0 and b.right <= 220 and b.bottom <= 120 for b, _ in of_ann)
     assert sorted(round((b.left + b.right) / 2, -1) for b, _ in of_ann[:2]) == [50, 160]
+
+
+def test_a_face_that_two_cascades_of_one_character_find_comes_once_and_by_the_surer_one(ann: Fitted) -> None:
+    random = np.random.default_rng(12)
+    image = clutter(random, 220, 120)
+    draw_face(image, 20, 30, 60, random)
+    draw_face(image, 130, 30, 60, random)
+    short = replace(ann.model, stages=ann.model.stages[:-1])
+    alone = [Detector([loaded(model)]).find(as_rgb(image)) for model in (ann.model, short)]
+    both = Detector([loaded(ann.model), loaded(short)]).find(as_rgb(image))
+    assert sorted(round((b.left + b.right) / 2, -1) for b, *_ in both[:2]) == [50, 160]
+    assert max(score for *_, score in both) == max(score for found in alone for *_, score in found)
+    boxes = np.array([[b.left, b.top, b.right, b.bottom] for b, *_ in both], dtype=np.float64)
+    scores = np.array([score for *_, score in both])
+    assert len(suppress(boxes, scores, DetectOptions().nms_overlap)) == len(both) < sum(map(len, alone))
+    nameless = Detector([loaded(ann.model, ""), loaded(short, "")]).find(as_rgb(image))
+    assert len(nameless) == sum(map(len, alone)), "of cascades without a name nobody knows that they mean the same"
 
 
 def test_it_finds_the_same_after_pickling_and_on_any_number_of_threads(ann: Fitted) -> None:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import pytest
 from pipeline.core.errors import DatasetError
 from pipeline.core.images import encode_png
 from pipeline.core.manifest import damaged_files, read_dataset
-from pipeline.core.records import Crop, DuplicateGroup, Episode, Label
+from pipeline.core.records import Crop, DuplicateComponent, DuplicateGroup, Episode, Label
 from pipeline.core.workspace import Workspace
 from pipeline.duplicates import DedupeOptions
 from pipeline.export import ExportOptions, consensus
-from pipeline.flow.curation import export
+from pipeline.flow.curation import export, export_summary
 from pipeline.flow.datasets import verify_dataset
 from pipeline.flow.deduping import dedupe, hash_crops
+from pipeline.splits import Candidate, Shared, SplitOptions
 from tests.records import crop, episode, label
 
 
@@ -117,6 +119,45 @@ def test_duplicates_are_exported_once_and_those_labelled_differently_not_at_all(
     assert "c00" not in ids
     assert not {"c02", "c05"} & ids
     assert outcome.made.left_out == {"near-duplicate": 1, "near-duplicates labelled differently": 2}
+
+
+def test_a_version_that_would_leak_is_not_written_unless_asked_for(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_random(candidates: list[Candidate], *_: object) -> Shared:
+        split_of = {c.id: ["train", "val", "test"][n % 3] for n, c in enumerate(candidates)}
+        return Shared(split_of=split_of, left_out={}, balance={})
+
+    monkeypatch.setattr("pipeline.export.share_out", at_random)
+    with pytest.raises(DatasetError, match=r'\'faces\' would leak.*"shared_shots": 20.*--allow-leaks'):
+        export(filled, "faces", ExportOptions())
+    assert not (filled.datasets / "faces").exists()
+    outcome = export(filled, "faces", ExportOptions(allow_leaks=True))
+    assert outcome.made.leaks["leaks"] == 20
+    assert json.loads((filled.dataset_folder("faces") / "leaks.json").read_text()) == outcome.made.leaks
+
+
+def test_a_chain_of_near_duplicates_is_never_parted(filled: Workspace) -> None:
+    """c00 and c39 are in different groups of one component: neither may see the other's split."""
+    ends = ("c00", "c39")
+    dedupe(filled, DedupeOptions())
+    for seed in range(6):
+        filled.catalogue.put([DuplicateComponent(id="k1", members=ends)])
+        made = export(filled, f"faces{seed}", ExportOptions(split=SplitOptions(seed=seed))).made
+        assert len({e.split for e in made.examples if e.id in ends}) == 1
+        assert made.leaks["leaks"] == 0
+
+
+def test_every_crop_the_same_leaves_one_example_and_says_what_is_absent(filled: Workspace) -> None:
+    first = filled.catalogue.all(Crop)[0]
+    filled.catalogue.put([replace(one, sha256=first.sha256) for one in filled.catalogue.all(Crop)])
+    filled.catalogue.put(
+        [label(one.id, "happy", created="2026-02-01T00:00:00+00:00") for one in filled.catalogue.all(Crop)]
+    )
+    summary = export_summary(filled, export(filled, "faces", ExportOptions()))
+    assert summary["splits"] == {"train": 1, "val": 0, "test": 0}
+    assert summary["balance"]["absent"] == [{"split": "val", "class": "happy"}, {"split": "test", "class": "happy"}]
+    assert summary["left_out"] == {"near-duplicate": 39}
 
 
 def test_an_export_that_was_killed_is_made_anew(filled: Workspace) -> None:

@@ -204,12 +204,12 @@ def _example(id: str, picture: Picture, digest: str, looks: Looks, classes: tupl
             picture.row | {"file": file, "sha256": digest, "id": id, "label": picture.label, "split": split}
         )
         fits = len(own.soft_label) == len(classes) and abs(sum(own.soft_label) - 1) < 1e-6
-        return own if fits and _plain(own) else fresh
+        return own if fits and plain_fields(own) else fresh
     except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError):
         return fresh
 
 
-def _plain(e: Example) -> bool:
+def plain_fields(e: Example) -> bool:
     """Whether every field of a row from outside is of its type."""
     texts = (e.character, e.episode, e.shot, e.track, e.cascade, e.phash, e.source)
     numbers = (e.pts, e.annotators, e.box.left, e.box.top, e.box.right, e.box.bottom)

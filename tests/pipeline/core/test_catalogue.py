@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.catalogue import Catalogue
 from pipeline.core.errors import WorkspaceError, WorkspaceVersionError
-from pipeline.core.records import Box, Crop, DuplicateGroup, Episode, Label
+from pipeline.core.records import Box, Crop, DuplicateComponent, DuplicateGroup, Episode, Label
 from pipeline.core.schema import MIGRATIONS
 from tests.records import crop, episode, label
 
@@ -56,6 +56,31 @@ def test_delete_needs_a_condition_and_known_fields(catalogue: Catalogue) -> None
     catalogue.put([label("c1", "happy"), label("c2", "sad")])
     assert catalogue.delete(Label, crop="c1") == 1
     assert catalogue.referenced_crops() == {"c2"}
+
+
+def test_a_catalogue_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "catalogue.sqlite3")
+    for statement in MIGRATIONS[0].split(";"):
+        old.execute(statement)
+    old.execute("PRAGMA user_version = 1")
+    old.execute("INSERT INTO duplicates VALUES ('g1', 'c1', '[\"c1\", \"c2\"]', 4)")
+    old.commit()
+    old.close()
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite3")
+    assert catalogue.all(DuplicateGroup)[0].members == ("c1", "c2")
+    component = DuplicateComponent(id="k1", members=("c1", "c2"))
+    catalogue.put([component])
+    assert catalogue.all(DuplicateComponent) == [component]
+
+
+def test_records_are_found_by_their_ids(catalogue: Catalogue) -> None:
+    catalogue.put([episode("e1"), crop("c1"), crop("c2")])
+    assert catalogue.ids(Crop) == ["c1", "c2"]
+    assert [one.id for one in catalogue.some(Crop, ["c2", "gone", "c1"])] == ["c2", "c1"]
+    catalogue.put_hashes("a", {"c1": "00", "c2": "01"})
+    catalogue.put_hashes("b", {"c1": "10"})
+    assert catalogue.hashes("a", ["c2", "gone"]) == {"c2": "01"}
+    assert catalogue.hashed("b") == {"c1"}
 
 
 def test_a_newer_catalogue_is_left_alone(tmp_path: Path) -> None:
