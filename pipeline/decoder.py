@@ -27,6 +27,15 @@ from pipeline.core.images import MAX_PIXELS, RGB
 log = logging.getLogger(__name__)
 
 
+ONWARD = (
+    "st(1,if(isnan(PTS),PREV_OUTPTS+ld(2)-ld(0),PTS));"
+    "if(gt(N,0)*lte(ld(1)+ld(0),PREV_OUTPTS),st(0,PREV_OUTPTS+max(1,ld(2))-ld(1)));"
+    "if(gt(N,0),st(2,ld(1)+ld(0)-PREV_OUTPTS));ld(1)+ld(0)"
+)
+"""the pts as the container has it; after a clock that ran back, moved on so far that time never does (variable 0 is how
+far, 1 the pts, 2 the last step). Else the writers of our outputs would move them each in its own way."""
+
+
 @cache
 def ffmpeg_path() -> str:
     """The ffmpeg program: TOONSIFT_FFMPEG, then PATH, then the one inside imageio-ffmpeg.
@@ -184,7 +193,8 @@ class Decoder:
             f"file:{self.path.absolute()}", copyts=None, protocol_whitelist="file,pipe", analyzeduration="20M",
             threads=self.threads, **begin,
         )  # fmt: skip
-        branches = source["V:0"].filter_multi_output("split", len(self._lanes))
+        frames = source["V:0"].filter("setpts", ONWARD)
+        branches = frames.filter_multi_output("split", len(self._lanes))
         written = []
         for number, lane in enumerate(self._lanes):
             written += lane.ffmpeg_outputs(branches[number])

@@ -32,6 +32,8 @@ __all__ = [
 
 SELECTED_AT_MOST = 400
 """indices that fit comfortably into one filter expression"""
+SMALL_AHEAD = 1024
+"""small pictures read ahead, so that ffmpeg never waits for us while we wait for its next whole one"""
 DAMAGE = re.compile(
     r"partial file|invalid nal|error while decoding|error submitting|corrupt|truncat|moov atom|missing picture"
     r"|invalid data found|ebml header|end of file|ended prematurely|reference picture missing|error splitting",
@@ -163,7 +165,9 @@ def watch(
     check_readable(path)
     from_pts = -(2**62) if from_pts is None else from_pts
     decoder = Decoder(
-        path, [Output(filters=_small(small_width), ahead=64), Output(filters=_sampled(fps, from_pts))], threads=threads
+        path,
+        [Output(filters=_small(small_width), ahead=SMALL_AHEAD), Output(filters=_sampled(fps, from_pts))],
+        threads=threads,
     )
     grid = SampleGrid(fps)
     last: WatchedFrame | None = None

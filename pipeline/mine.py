@@ -3,7 +3,7 @@
 Nothing is written here but through `store`; what comes back streams shot by shot.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ from pipeline.core.images import RGB, encode_png
 from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, Track
 from pipeline.crops import Candidate, CropOptions, candidate, choose
 from pipeline.frames import WatchedFrame
-from pipeline.searches import FaceFinder, FaceSearch, FoundFace, SearchOptions, slack_seconds
+from pipeline.searches import FaceFinder, FaceSearch, FoundFace, KnownFaces, SearchOptions, slack_seconds
 from pipeline.shots import CutFinder, HoldFinder, ShotOptions
 from pipeline.tracks import Face, TrackOptions, link
 
@@ -94,19 +94,23 @@ class Mining:
         options: MineOptions,
         store: Callable[[bytes], str],
         resume_from_pts: int | None = None,
+        known: Iterable[Detection] | None = None,
     ) -> None:
         """Args:
         episode: from `ingest.identify`; its id prefixes every id made here.
         store: takes the PNG bytes of a crop, returns their SHA-256.
         resume_from_pts: end of the last shot that is known already; only later shots are handed out, the same ones
             that an uninterrupted pass gives. Frames before `search_from_pts(...)` need no whole picture then.
+        known: everything that a search with the same options found: then nothing is searched again.
         """
         self.options, self.store, self.resume_from_pts = options, store, resume_from_pts
         self.damage = ""
         """why decoding ended early; empty for a sound file, and until the pass has ended"""
         self._identified = episode
         self._cuts, self._holds = CutFinder(options.shots), HoldFinder(options.shots)
-        self._search = FaceSearch(finder, options.search, options.min_face)
+        self._search: FaceSearch | KnownFaces = (
+            FaceSearch(finder, options.search, options.min_face) if known is None else KnownFaces(known)
+        )
         self._times: list[int] = []
         self._drawings: list[int] = []
         self._samples: list[_Sample] = []
@@ -206,7 +210,7 @@ class Mining:
         id_ = self._identified.id
         shot = Shot(id=f"{id_}.s{start_pts}", episode=id_, start_pts=start_pts, end_pts=end_pts, frames=end - begin)
         pictures = {d.id: picture for sample in samples for d, picture in sample.faces}
-        found = [replace(d, shot=shot.id) for sample in samples for d, _ in sample.faces]
+        found = [replace(d, shot=shot.id) for s in samples for d in sorted((d for d, _ in s.faces), key=_in_place)]
         linked = link(found, [s.pts for s in samples], self.options.tracks)
         track_of = {d.id: track.id for track, faces in linked for face in faces for d in face.all}
         return MinedShot(
@@ -244,6 +248,11 @@ class Mining:
                 )
             )  # fmt: skip
         return crops
+
+
+def _in_place(d: Detection) -> tuple[str, int, int, int, int]:
+    """An order of the faces of a frame that does not depend on how they were found."""
+    return d.cascade, d.box.left, d.box.top, d.box.right, d.box.bottom
 
 
 def search_from_pts(resume_from_pts: int, time_base: Fraction, options: MineOptions) -> int:

@@ -7,7 +7,7 @@ the episode, so that what is found does not depend on where mining began.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from pipeline.changes import ChangeFinder, ChangeOptions
 from pipeline.core.errors import UsageError
 from pipeline.core.geometry import grow, overlap
 from pipeline.core.images import RGB
-from pipeline.core.records import Box
+from pipeline.core.records import Box, Detection
 from pipeline.frames import WatchedFrame
 
 WORTH_PARTS = 0.4
@@ -143,6 +143,20 @@ class FaceSearch:
             FoundFace(box=box, character=character, cascade=cascade, score=score)
             for box, character, cascade, score in self.finder.find(image, regions)
         ]
+
+
+class KnownFaces:
+    """What an earlier search found, in place of searching."""
+
+    def __init__(self, detections: Iterable[Detection]) -> None:
+        self._by_pts: dict[int, list[FoundFace]] = {}
+        for d in detections:
+            face = FoundFace(box=d.box, character=d.character, cascade=d.cascade, score=d.score)
+            self._by_pts.setdefault(d.pts, []).append(face)
+
+    def search(self, frame: WatchedFrame) -> Search:
+        """The faces of a frame."""
+        return Search(faces=self._by_pts.get(frame.pts, []), before=[])
 
 
 def slack_seconds(options: SearchOptions, fps: float) -> float:

@@ -6,6 +6,7 @@ dies is begun again from what it had handed in, on whatever is left of the clust
 
 import contextlib
 import logging
+import os
 import queue
 import threading
 from collections import deque
@@ -20,6 +21,10 @@ log = logging.getLogger(__name__)
 
 AHEAD = 4
 """parts that a task may hand in before we have taken the first; bounds memory"""
+LOOPBACK_ONLY = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""set to 0 Ray keeps to the loopback address, on every system; asked for 127.0.0.1 it takes the machine's own instead"""
+STARTS = 3
+"""how often a cluster of this machine is tried to be started"""
 WAITING_TASKS = 2
 """tasks that wait for a core, per core, so that none is idle while we write"""
 
@@ -46,25 +51,41 @@ class ClusterEngine:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:
+        if not self.address:
+            os.environ.setdefault(LOOPBACK_ONLY, "0")
         try:
             import ray
         except ImportError as error:
             raise MissingToolError("--engine ray needs Ray: pip install 'toonsift[cluster]'") from error
-        try:
-            if self.address:
-                ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
-            else:
-                ray.init(
-                    num_cpus=self.cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
-                    _node_ip_address="127.0.0.1",
-                )  # fmt: skip
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UsageError(f"no Ray cluster at {self.address or 'this machine'}: {said}") from error
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self.address:
+            options |= {"address": self.address}
+            if self.address.startswith("127."):  # else Ray looks for its own processes on another address
+                options |= {"_node_ip_address": self.address.partition(":")[0]}
+        else:
+            options |= {"address": "local", "num_cpus": self.cores, "include_dashboard": False}
+        self._begin(ray, options)
         try:
             yield ray
         finally:
             ray.shutdown()
+
+    def _begin(self, ray: Any, options: dict[str, Any]) -> None:
+        """Connects; a busy machine needs more than one try, because Ray gives its own processes 30 s to appear."""
+        said = ""
+        for _ in range(STARTS):
+            try:
+                ray.init(**options)
+                return
+            except Exception as error:  # Ray raises what it likes, bare Exception too
+                said = str(error).splitlines()[0] if str(error) else type(error).__name__
+                ray.shutdown()
+            if self.address:
+                break
+        raise UsageError(
+            f"no Ray cluster at {self.address or 'this machine'}: {said}; check --ray-address, and that both run "
+            "the same versions of Ray and Python"
+        )
 
 
 class _Tasks:

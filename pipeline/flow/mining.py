@@ -13,7 +13,7 @@ from cascades.detect import LoadedCascade
 from pipeline.core.errors import ToonsiftError, UsageError, VideoError
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Run
+from pipeline.core.records import Detection, Episode, Run
 from pipeline.core.workspace import Workspace
 from pipeline.engine import Engine
 from pipeline.engines.exchange import Place, Storage
@@ -26,6 +26,15 @@ from pipeline.flow.runs import run_digest, run_of
 from pipeline.mine import MinedShot, MineOptions
 
 log = logging.getLogger(__name__)
+
+
+AFTER_SEARCH = ("tracks", "crops")
+"""options that change nothing of what is found on a frame"""
+
+
+def searching(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that a search depends on."""
+    return {name: value for name, value in options.items() if name not in AFTER_SEARCH}
 
 
 @dataclass(frozen=True)
@@ -115,8 +124,19 @@ class _Call:
         self.pace.begin(position)
         return MiningJob(
             episode=episode, stamp=pending.stamp, cascades=self.wanted.cascades, options=self.wanted.options,
-            place=self.place, resume_from_pts=self.journals[position].end_pts,
+            place=self.place, resume_from_pts=self.journals[position].end_pts, known=self._known(episode),
         )  # fmt: skip
+
+    def _known(self, episode: Episode) -> tuple[Detection, ...] | None:
+        """What the last run found, where only options that come after the search have changed since."""
+        catalogue = self.workspace.catalogue
+        run = catalogue.get(Run, f"mine:{episode.id}")
+        if run is None or run.status != "done":
+            return None
+        before = json.loads(run.options)
+        if run_digest("mine", before) != run.digest or searching(before) != searching(self.wanted.plain):
+            return None
+        return tuple(catalogue.all(Detection, episode=episode.id))
 
     def receive(self, position: int, part: Any) -> None:
         """A shot, or how many more frames were looked at."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from cascades.detect import DetectOptions, Detector, LoadedCascade
 from pipeline.core.errors import DecodingStoppedError, VideoError
-from pipeline.core.records import Episode
+from pipeline.core.records import Detection, Episode
 from pipeline.engine import ATTEMPTS, Send
 from pipeline.engines.exchange import Place
 from pipeline.frames import watch
@@ -36,6 +36,8 @@ class MiningJob:
     """where its file is read and the crops are stored"""
     resume_from_pts: int | None
     """end of the last shot that was handed in; None to begin"""
+    known: tuple[Detection, ...] | None = None
+    """what an earlier run found that searched in the same way; None to search"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def _mine(job: MiningJob, path: Path, send: Send) -> MinedEnd:
     began, options = time.monotonic(), job.options
     mining = Mining(
         job.episode, _finder(job.cascades, options.min_face, options.scale_factor), options, job.place.put,
-        job.resume_from_pts,
+        job.resume_from_pts, job.known,
     )  # fmt: skip
     from_pts = None
     if job.resume_from_pts is not None:

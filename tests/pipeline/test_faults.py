@@ -13,7 +13,6 @@ import pytest
 
 from cascades.detect import LoadedCascade
 from cascades.xml import write_xml
-from pipeline import decoder
 from pipeline.core import workspace as workspace_module
 from pipeline.core.records import Chunk, Crop, Episode, Hold, Run, Shot
 from pipeline.core.workspace import Workspace
@@ -257,7 +256,7 @@ def _children() -> set[int]:
 def test_ffmpeg_killed_under_us_is_started_again(
     tmp_path: Path, mine: Mine, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, kills: int
 ) -> None:
-    path = encode(tmp_path / "a.mp4", scenes(4, 24))
+    path = encode(tmp_path / "a.mp4", scenes(8, 24))
     left = kills
     real = mining_work.watch
 
@@ -273,15 +272,14 @@ def test_ffmpeg_killed_under_us_is_started_again(
             yield frame
 
     monkeypatch.setattr(mining_work, "watch", watch)
-    monkeypatch.setattr(decoder.Output, "ahead", 1, raising=False)
     outcome = mine(path, again=False)
     if kills == 1:
-        assert (outcome.status, outcome.counts["frames"], outcome.counts["shots"]) == ("mined", 96, 4)
+        assert (outcome.status, outcome.counts["frames"], outcome.counts["shots"]) == ("mined", 192, 8)
         return
     assert outcome.status == "failed"
     assert "ffmpeg was killed (signal 9)" in outcome.reason
     monkeypatch.setattr(mining_work, "watch", real)
-    assert mine(path).counts["shots"] == 4
+    assert mine(path).counts["shots"] == 8
 
 
 def test_a_clock_set_back_changes_nothing(

@@ -73,9 +73,11 @@ def run_with_kills(workspace: Path, words: list[str], kills: int, chance: random
     shutil.copytree(workspace, before)
     hits = 0
     for _ in range(20 * kills):
+        began = time.monotonic()
         if killed_at(chance.uniform(0.1, longest), words):
             hits += 1
         else:
+            longest = min(longest, time.monotonic() - began)  # the machine was busier when it was measured
             shutil.rmtree(workspace)
             shutil.copytree(before, workspace)
         if hits == kills:
@@ -85,7 +87,7 @@ def run_with_kills(workspace: Path, words: list[str], kills: int, chance: random
     finished(words)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_mining_and_exporting_end_the_same_however_often_they_are_killed(
     tmp_path: Path, series: Path, cascade_xml: Path, kills: int
 ) -> None:
@@ -109,3 +111,91 @@ def test_mining_and_exporting_end_the_same_however_often_they_are_killed(
     assert manifests == [["0001"], ["0001"]]
     finished(command(wild, "verify"))
     finished(command(wild, "verify", "faces"))
+
+
+def workers_of(process: "subprocess.Popen[bytes]") -> list[int]:
+    """Processes of the pool that a command runs, where the system tells."""
+    found = []
+    for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
+        for pid in task.read_text().split():
+            line = Path(f"/proc/{pid}/cmdline")
+            if line.exists() and b"spawn_main" in line.read_bytes():
+                found.append(int(pid))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not tell of processes")
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+def test_whoever_is_killed_at_whatever_moment_the_catalogue_ends_the_same(
+    tmp_path: Path, series: Path, cascade_xml: Path, kills: int
+) -> None:
+    """One kill of three strikes the command with all its processes, the others a worker or its ffmpeg."""
+    calm, wild = tmp_path / "calm", tmp_path / "wild"
+    mining = ["mine", series, "--cascade", cascade_xml, "--jobs", "2"]
+    began = time.monotonic()
+    finished(command(calm, *mining))
+    longest = time.monotonic() - began
+    chance = random.Random(kills)
+    hits = dict.fromkeys(("command", "worker", "ffmpeg"), 0)
+    resumed = 0
+    while sum(hits.values()) < kills:
+        resumed += unfinished(wild)
+        struck = strike(command(wild, *mining), chance, longest)
+        if struck in hits:
+            hits[struck] += 1
+        else:
+            longest = max(1.0, 0.8 * longest)  # the machine was busier when it was measured
+        if finished_runs(wild) == 2:
+            assert contents(wild) == contents(calm)
+            shutil.rmtree(wild)
+    finished(command(wild, *mining))
+    assert contents(wild) == contents(calm)
+    if kills > 20:
+        assert min(hits.values()) > 0
+        assert resumed > 0
+
+
+def strike(words: list[str], chance: random.Random, longest: float) -> str:
+    """Runs the command and kills one of its processes, or all, at a random moment; says who was struck."""
+    process = subprocess.Popen(
+        words, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    time.sleep(chance.uniform(0.1, longest))
+    wanted = chance.choice(["command", "worker", "ffmpeg"])
+    workers = workers_of(process)
+    if process.poll() is not None:
+        wanted = "nobody"
+    elif wanted == "command" or not workers:
+        wanted = "command"
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        victim = chance.choice(workers)
+        theirs = [int(p) for t in Path(f"/proc/{victim}/task").glob("*/children") for p in t.read_text().split()]
+        wanted = "ffmpeg" if wanted == "ffmpeg" and theirs else "worker"
+        os.kill(chance.choice(theirs) if wanted == "ffmpeg" else victim, signal.SIGKILL)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    process.wait()
+    assert wanted == "command" or process.returncode == 0, said.decode()
+    return wanted
+
+
+def finished_runs(workspace: Path) -> int:
+    return _count(workspace, "runs WHERE stage = 'mine' AND status = 'done'")
+
+
+def unfinished(workspace: Path) -> bool:
+    """Whether a part of an episode is committed and the rest is not."""
+    return _count(workspace, "chunks") > 0
+
+
+def _count(workspace: Path, what: str) -> int:
+    if not (workspace / "catalogue.sqlite3").exists():
+        return 0
+    connection = sqlite3.connect(workspace / "catalogue.sqlite3")
+    try:
+        return int(connection.execute(f"SELECT count(*) FROM {what}").fetchone()[0])
+    except sqlite3.OperationalError:  # killed before the tables were made
+        return 0
+    finally:
+        connection.close()

@@ -1,41 +1,71 @@
 """A real Ray cluster on the loopback address: two machines of one core each, one of which is killed in the middle."""
 
+import contextlib
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import REPOSITORY, Toonsift
 from tests.pipeline.test_killed import contents
 
-ray = pytest.importorskip("ray", reason="no Ray here: pip install 'toonsift[cluster]'")
+pytest.importorskip("ray", reason="no Ray here: pip install 'toonsift[cluster]'")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
+LOOPBACK = "127.0.0.2"
+"""Ray takes 127.0.0.1 for the machine's own address"""
+
+
 class Cluster:
-    """Two nodes; the second can be killed."""
+    """Two machines of one core each, as `ray start` makes them; the second can be killed with all that runs on it."""
 
-    def __init__(self, place: Path) -> None:
-        from ray.cluster_utils import Cluster as RayCluster
-
-        options: dict[str, Any] = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "include_dashboard": False}
-        options |= {"object_store_memory": 100_000_000, "env_vars": {"PYTHONPATH": _path()}}
-        self.cluster = RayCluster(initialize_head=True, head_node_args=options)
-        self.second = self.cluster.add_node(**{k: v for k, v in options.items() if k != "include_dashboard"})
-        self.address = self.cluster.address
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind((LOOPBACK, 0))
+            self.address = f"{LOOPBACK}:{free.getsockname()[1]}"
+        self.nodes: list[subprocess.Popen[bytes]] = []
+        self._start("--head", f"--port={self.address.partition(':')[2]}", "--include-dashboard=false")
+        self._start(f"--address={self.address}")
 
     def kill_second(self) -> None:
-        self.cluster.remove_node(self.second, allow_graceful=False)
+        self._kill(self.nodes.pop())
 
     def close(self) -> None:
-        self.cluster.shutdown()
+        for node in self.nodes:
+            self._kill(node)
+
+    def _start(self, *words: str) -> None:
+        common = ["--num-cpus=1", f"--node-ip-address={LOOPBACK}", "--object-store-memory=100000000", "--block"]
+        started = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", "start", *words, *common, "--disable-usage-stats"],
+            env=os.environ | {"PYTHONPATH": _path()}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert started.stdout is not None
+        said = b""
+        for line in started.stdout:
+            said += line
+            if b"--block" in line or b"Ray runtime started" in line:
+                break
+        self.nodes.append(started)
+        if b"Ray runtime started" not in said:
+            self.close()
+            pytest.fail(said.decode())
+
+    def _kill(self, node: "subprocess.Popen[bytes]") -> None:
+        for pid in [*_descendants(node.pid), node.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        node.wait()
+        assert node.stdout is not None
+        node.stdout.close()
 
 
 def _path() -> str:
@@ -43,13 +73,12 @@ def _path() -> str:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    monkeypatch.setenv("PYTHONPATH", _path())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made = Cluster(tmp_path)
-        yield made
-        made.close()
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    made = Cluster()
+    yield made
+    made.close()
 
 
 def command(workspace: Path, series: Path, cascade_xml: Path, *more: str) -> list[str]:
@@ -99,7 +128,7 @@ def test_killed_task_processes_are_begun_again(
     assert contents(wild) == contents(tmp_path / "calm")
 
 
-def _descendants(root: int, title: bytes) -> list[int]:
+def _descendants(root: int, title: bytes = b"") -> list[int]:
     """Processes under `root` whose title begins so, where the system tells."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
@@ -112,7 +141,7 @@ def _descendants(root: int, title: bytes) -> list[int]:
         above = pid
         while above in parents and above != root:
             above = parents[above]
-        if above == root:
+        if above == root and pid != root:
             try:
                 line = Path(f"/proc/{pid}/cmdline").read_bytes()
             except OSError:
