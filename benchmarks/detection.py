@@ -148,7 +148,7 @@ def _in_turns(works: Sequence[Callable[[], list]], turns: int) -> tuple[list[flo
 
 
 def _trees_run(model: CascadeModel, image: Luma, smallest: tuple[int, int]) -> int:
-    """Trees that OpenCV's order of work runs on all windows of an image: each window until it is rejected."""
+    """Trees that windows of an image need, stages in their own order: each until it is rejected, none stepped over."""
     options = ScanOptions(scale_factor=SCALE_FACTOR, smallest=smallest)
     return Scanner([model], together=False).scan(image, options)[0].trees
 

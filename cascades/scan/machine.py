@@ -71,7 +71,7 @@ class Machine:
     """One cascade; holds what does not depend on an image."""
 
     def __init__(self, model: CascadeModel, together: bool = True) -> None:
-        self.model = model
+        self.model, self._together = model, together
         self.flat = flatten(model)
         flat = self.flat
         sizes = np.diff(np.append(flat.roots, len(flat.features)))
@@ -138,7 +138,7 @@ class Machine:
         """Numbers, among the norms, of windows that pass; of spans as `scan_blocks` takes them."""
         found = room("found", int((spans_P4[:, 2] * spans_P4[:, 3]).sum()), np.int64)
         layout = sheet.layout
-        if self.order.is_learning:
+        if self._together and self.order.is_learning:
             self._learn(sheet, norms, spans_P4)
         # a kernel that runs in another thread keeps the order that it began with
         tables = self.on(layout)._replace(order=self.order.stages)
