@@ -37,6 +37,8 @@ class RepeatOptions:
     """of 64 levels; cells that differ by no more agree"""
     alike: float = 0.8
     """share of the cells that must agree"""
+    lasting: float = 0.7
+    """share of the time for which they must: one of the two may begin with a dissolve"""
     alike_moving: float = 0.6
     """share of the cells with movement that must agree"""
     alike_still: float = 0.93
@@ -47,7 +49,7 @@ class RepeatOptions:
     """shorter overlaps say nothing"""
 
     def __post_init__(self) -> None:
-        shares = (self.alike, self.alike_moving, self.alike_still, self.overlap)
+        shares = (self.alike, self.lasting, self.alike_moving, self.alike_still, self.overlap)
         if not 0 <= self.distance <= 32 or not 0 <= self.tolerance <= 63 or not all(0 < s <= 1 for s in shares):
             raise UsageError(
                 f"repeats need a distance of 0 to 32 bits, a tolerance of 0 to 63 and shares above 0 up to 1, got "
@@ -170,11 +172,13 @@ def shows_the_same(film: Film, mine: int, other: Film, theirs: int, offset: int,
         return False
     ours, theirs_then = here[said].astype(np.int16), there[said].astype(np.int16)
     agree = np.abs(ours - theirs_then) <= options.tolerance
-    share = float(agree.mean())
-    moving = _moving(ours, options.tolerance) | _moving(theirs_then, options.tolerance)
+    alike = agree.mean(axis=1) >= options.alike
+    if alike.mean() < options.lasting:
+        return False
+    moving = (_moving(ours, options.tolerance) | _moving(theirs_then, options.tolerance))[alike]
     if moving.sum() < agree.shape[1] // 10:
-        return share >= options.alike_still
-    return share >= options.alike and float(agree[moving].mean()) >= options.alike_moving
+        return float(agree[alike].mean()) >= options.alike_still
+    return float(agree[alike][moving].mean()) >= options.alike_moving
 
 
 def _shown(film: Film, moments: NDArray[np.int64]) -> NDArray[np.uint8]:

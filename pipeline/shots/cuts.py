@@ -140,7 +140,7 @@ class CutFinder:
 
     def _is_scene_change(self, frame: int) -> bool:
         """Whether what the detectors took for a cut at `frame` is one."""
-        if any(blend.first - 1 <= frame <= blend.after + 1 for blend in self._blends):
+        if self._is_covered(frame):
             return False
         position = next(n for n, drawing in enumerate(self._drawings) if drawing.frame == frame)
         drawing = self._drawings[position]
@@ -157,6 +157,17 @@ class CutFinder:
         return all(is_another_scene(before.picture, later.picture) for later in soon) and all(
             is_another_scene(earlier.picture, drawing.picture) for earlier in lately
         )
+
+    def _is_covered(self, frame: int) -> bool:
+        """Whether a gradual transition explains what was found at `frame`.
+
+        The end of black after a fade out is told by ThresholdDetector alone where the fade in was not seen.
+        """
+        for blend in self._blends:
+            open_ended = blend.cut is None and self._found[frame] == "fade"
+            if blend.first - 1 <= frame <= (blend.after - TOUCHING if open_ended else blend.after + 1):
+                return True
+        return False
 
     def _offer(self, cut: Cut) -> list[Cut]:
         """Lets a cut wait until none can come that is closer than allowed and preferred."""

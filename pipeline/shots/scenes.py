@@ -34,14 +34,14 @@ def _palette(image_HW3: RGB) -> NDArray[np.float32]:
 
 
 def _lost_pieces(before_HW3: RGB, after_HW3: RGB) -> float:
-    """Mean over every second block of what differs where it fits best."""
+    """Mean over every third block, each way, of what differs where it fits best."""
     height, width = after_HW3.shape[:2]
     if min(height, width) < BLOCK:
         return 0.0
     around = cv2.copyMakeBorder(before_HW3, REACH, REACH, REACH, REACH, cv2.BORDER_REPLICATE)
     left = []
-    for y in range(0, height - BLOCK + 1, 2 * BLOCK):
-        for x in range(0, width - BLOCK + 1, 2 * BLOCK):
+    for y in range(0, height - BLOCK + 1, 3 * BLOCK):
+        for x in range(0, width - BLOCK + 1, 3 * BLOCK):
             block = after_HW3[y : y + BLOCK, x : x + BLOCK]
             fits = cv2.matchTemplate(around[y : y + BLOCK + 2 * REACH, x : x + BLOCK + 2 * REACH], block, cv2.TM_SQDIFF)
             left.append(max(cv2.minMaxLoc(fits)[0], 0.0) / block.size)
