@@ -151,6 +151,7 @@ class Likeness:
             }
             and all(getattr(self, name).dtype == dtype for name, dtype in _ARRAYS.items())
             and all(_within(getattr(self, name), low, size) for name, low in _INDICES)
+            and bool((self.roots[self.roots] == self.roots).all())
         )  # fmt: skip
 
 

@@ -96,9 +96,10 @@ def test_a_cache_that_was_made_up_is_not_believed(workspace: Workspace) -> None:
     assert run is not None
     likeness = Likeness.load(cache(workspace), run.digest)
     assert likeness is not None
-    likeness.roots[0] = 1_000_000
-    likeness.save(cache(workspace), run.digest)
-    assert Likeness.load(cache(workspace), run.digest) is None
+    for roots in ([1_000_000, 1], [-5, 1], [1, 0]):  # outside, and a ring without end
+        likeness.roots[:2] = roots
+        likeness.save(cache(workspace), run.digest)
+        assert Likeness.load(cache(workspace), run.digest) is None
 
 
 def test_crops_that_went_take_their_groups_along(workspace: Workspace) -> None:
