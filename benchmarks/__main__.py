@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("cartoon_baselines", "mining", "studio_loop", "cascades_on_torch", "datasets")
+ALONE = (
+    "cartoon_baselines", "mining", "shots", "repeats", "studio_loop", "cascades_on_torch", "datasets",
+)  # fmt: skip
 WITH_SHARED = ("cascade_training", "detection")
 EITHER_WAY = ("near_duplicates",)
 """with more to measure where there is a DIR"""

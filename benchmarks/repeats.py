@@ -23,7 +23,7 @@ from pipeline.ingest import identify
 from pipeline.repeats import PrintMaker, RepeatOptions
 from pipeline.shots import CutFinder, HoldFinder, ShotOptions
 
-VARIANTS = ((854, 480, 20, 0), (640, 360, 30, 2), (854, 480, 35, 5), (1280, 720, 26, 1))
+VARIANTS = ((854, 480, 20, 0), (640, 360, 30, 2), (854, 480, 35, 5), (960, 540, 26, 1))
 """width, height, crf, frames cut off the start"""
 
 
@@ -95,7 +95,7 @@ def score(seed: int, episodes: int, seconds: float, totals: Counter[str]) -> Non
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         options = CartoonOptions(
-            episodes=episodes, seconds=seconds, width=1280, height=720, seed=seed, crf=12, repeats=True
+            episodes=episodes, seconds=seconds, width=854, height=480, seed=seed, crf=12, repeats=True
         )
         series = draw_series(folder / "series", options)
         workspace = Workspace(folder / "workspace")

@@ -5,7 +5,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ class ExportOptions:
     """answers that are no class of the dataset"""
     duplicates: bool = False
     """whether to export every member of a near-duplicate group, not only the one it keeps"""
+    with_repeats: bool = False
+    """whether to take crops of shots that other episodes show too: openings, endings, recaps"""
     allow_leaks: bool = False
     """whether to write a version whose certificate counts leaks"""
 
@@ -112,8 +114,12 @@ def draft(
     episodes: dict[str, Episode],
     options: ExportOptions,
     kinship: Kinship,
+    repeated: Mapping[str, str] | None = None,
 ) -> Draft:
     """Everything of a dataset version but its files.
+
+    Args:
+        repeated: shot id -> `opening`, `ending`, ..., for the shots that are left out unless the options keep them.
 
     Raises:
         DatasetError: no labelled crop is left, or the splits would leak.
@@ -124,6 +130,9 @@ def draft(
         if crop not in by_id:
             left_out["labelled by place, no crop" if Place.read(crop) else "crop no longer there"] += 1
     chosen = {crop: by_id[crop] for crop in agreed if crop in by_id}
+    if repeated and not options.with_repeats:
+        left_out.update(f"in a shot shown again ({repeated[c.shot]})" for c in chosen.values() if c.shot in repeated)
+        chosen = {id: crop for id, crop in chosen.items() if crop.shot not in repeated}
     if not options.duplicates:
         chosen = _without_duplicates(chosen, groups, agreed, left_out)
     if not chosen:

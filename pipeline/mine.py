@@ -9,11 +9,12 @@ from fractions import Fraction
 
 from pipeline.core.errors import UsageError, VideoError
 from pipeline.core.images import RGB, encode_png
-from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, Track
+from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, ShotPrint, Track
 from pipeline.crops import Candidate, CropOptions, candidate, choose
 from pipeline.frames import WatchedFrame
+from pipeline.repeats import PrintMaker
 from pipeline.searches import FaceFinder, FaceSearch, FoundFace, KnownFaces, SearchOptions, slack_seconds
-from pipeline.shots import CutFinder, HoldFinder, ShotOptions
+from pipeline.shots import Cut, CutFinder, HoldFinder, ShotOptions
 from pipeline.tracks import Face, TrackOptions, link
 
 MOST_PICTURED = 512
@@ -62,6 +63,8 @@ class MinedShot:
     """in time order"""
     crops: list[Crop]
     """in time order; their pictures are stored already"""
+    print: ShotPrint
+    """what it looks like, for finding it again in other episodes"""
     sampled: int
     """frames searched for faces"""
 
@@ -111,10 +114,11 @@ class Mining:
         self._search: FaceSearch | KnownFaces = (
             FaceSearch(finder, options.search, options.min_face) if known is None else KnownFaces(known)
         )
+        self._prints = PrintMaker(episode.time_base)
         self._times: list[int] = []
         self._drawings: list[int] = []
         self._samples: list[_Sample] = []
-        self._shot_start, self._stride = 0, 1
+        self._shot_start, self._stride = Cut(0), 1
         self._end_pts = episode.start_pts
 
     @property
@@ -143,7 +147,7 @@ class Mining:
             if not self._times:
                 raise
             self.damage = str(error)
-        for end in [*self._cuts.finish(), len(self._times)]:
+        for end in [*self._cuts.finish(), Cut(len(self._times))]:
             yield from self._close_shot(end)
 
     def _push(self, frame: WatchedFrame) -> Iterator[MinedShot]:
@@ -154,6 +158,7 @@ class Mining:
         new_drawing = self._holds.push(frame.small)
         if new_drawing:
             self._drawings.append(index)
+        self._prints.push(pts, frame.small, new_drawing)
         cuts = self._cuts.push(frame.small, new_drawing)
         if frame.image is not None:
             self._sample(frame, frame.image, index, pts)
@@ -192,7 +197,7 @@ class Mining:
         self._stride *= 2
         self._samples = [s if s.slot % self._stride == 0 else s.without_pictures() for s in self._samples]
 
-    def _close_shot(self, end: int) -> Iterator[MinedShot]:
+    def _close_shot(self, end: Cut) -> Iterator[MinedShot]:
         """The shot that ends before frame `end`; its pictures are let go."""
         if end <= self._shot_start:
             return
@@ -204,11 +209,14 @@ class Mining:
         if self.resume_from_pts is None or self._times[begin] >= self.resume_from_pts:
             yield self._shot(begin, end, samples, [begin, *inside, end])
 
-    def _shot(self, begin: int, end: int, samples: "list[_Sample]", drawings: list[int]) -> MinedShot:
+    def _shot(self, begin: Cut, end: Cut, samples: "list[_Sample]", drawings: list[int]) -> MinedShot:
         start_pts = self._times[begin]
         end_pts = self._times[end] if end < len(self._times) else self._end_pts
         id_ = self._identified.id
-        shot = Shot(id=f"{id_}.s{start_pts}", episode=id_, start_pts=start_pts, end_pts=end_pts, frames=end - begin)
+        shot = Shot(
+            id=f"{id_}.s{start_pts}", episode=id_, start_pts=start_pts, end_pts=end_pts, frames=end - begin,
+            transition=begin.kind,
+        )  # fmt: skip
         pictures = {d.id: picture for sample in samples for d, picture in sample.faces}
         found = [replace(d, shot=shot.id) for s in samples for d in sorted((d for d, _ in s.faces), key=_in_place)]
         linked = link(found, [s.pts for s in samples], self.options.tracks)
@@ -219,6 +227,7 @@ class Mining:
             detections=[replace(d, track=track_of.get(d.id, "")) for d in found],
             tracks=[track for track, _ in linked],
             crops=[crop for track, faces in linked for crop in self._crops(track, faces, pictures)],
+            print=self._prints.take(shot),
             sampled=len(samples),
         )
 

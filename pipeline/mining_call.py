@@ -19,7 +19,9 @@ from pipeline.flow.forecast import forecast
 from pipeline.flow.joining import SHARDS
 from pipeline.flow.mining import Wanted, mine_planned
 from pipeline.flow.planning import EpisodeOutcome, Shard, plan
+from pipeline.flow.repeats import find_repeats
 from pipeline.mine import MineOptions
+from pipeline.repeats import RepeatOptions
 
 COLUMNS = ("episode", "status", "frames", "shots", "detections", "tracks", "crops", "seconds")
 
@@ -61,7 +63,9 @@ class MiningCall:
         where: Where,
     ) -> None:
         self.session, self.paths, self.cascades, self.precision = session, paths, cascades, wanted_precision
-        self.options = resolve(MineOptions, read_settings(Path()).get("mine", {}), flags, "mine")
+        settings = read_settings(Path())
+        self.options = resolve(MineOptions, settings.get("mine", {}), flags, "mine")
+        self.repeats = resolve(RepeatOptions, settings.get("repeats", {}), {}, "repeats")
         self.where, self.shard = where, Shard.read(where.shard) if where.shard else None
         self.main = session.workspace()
         self.workspace = self._shard_workspace(self.shard) if self.shard else self.main
@@ -76,6 +80,7 @@ class MiningCall:
             outcomes = mine_planned(
                 self.workspace, made, wanted, self.where.made(), self.session.progress, self.where.storage
             )
+            find_repeats(self.workspace, self.repeats, self.session.progress)
         self._warn(outcomes)
         crops = sum(outcome.counts.get("crops", 0) for outcome in outcomes)
         lines = [_tally(outcomes), f"{crops} crops"]

@@ -121,7 +121,10 @@ def merge(
     """Join what shards or other machines mined into this workspace; the sources are only read."""
     from dataclasses import asdict
 
+    from pipeline.core.options import read_settings, resolve
     from pipeline.flow.joining import join, shards_of
+    from pipeline.flow.repeats import find_repeats
+    from pipeline.repeats import RepeatOptions
 
     session = session_of(ctx)
     workspace = session.workspace()
@@ -130,6 +133,7 @@ def merge(
         raise UsageError(f"nothing to merge: {workspace.root} has no shards; name the workspaces to take over")
     with workspace.writing("merge"):
         done = join(workspace, sources, session.progress)
+        find_repeats(workspace, resolve(RepeatOptions, read_settings(Path()).get("repeats", {}), {}, "repeats"))
     session.emit(
         {"workspaces": [str(source) for source in sources], **asdict(done)},
         [
@@ -157,6 +161,27 @@ def dedupe(
         result = dedupe_workspace(workspace, options, session.progress)
     lines = [f"{result['crops']} crops, {result['groups']} groups: {result['kept']} kept, {result['marked']} marked"]
     session.emit(result, lines + _conflict_lines(result["conflicts"]))
+
+
+def repeats(ctx: typer.Context) -> None:
+    """Mark the shots that several episodes show: openings, endings, recaps; nothing is deleted. `mine` ends with it."""
+    from pipeline.core.options import read_settings, resolve
+    from pipeline.flow.repeats import LEFT_OUT, find_repeats
+    from pipeline.repeats import RepeatOptions
+
+    session = session_of(ctx)
+    options = resolve(RepeatOptions, read_settings(Path()).get("repeats", {}), {}, "repeats")
+    workspace = session.workspace()
+    with workspace.writing("repeats"):
+        result = find_repeats(workspace, options, session.progress)
+    kinds = ", ".join(f"{result[kind]} {kind}" for kind in LEFT_OUT if result[kind]) or "nothing repeated"
+    session.emit(
+        result,
+        [
+            f"{result['compared']} of {result['episodes']} episodes compared now",
+            f"{result['shots']} shots: {kinds}; {result['groups']} different ones",
+        ],
+    )
 
 
 def import_labels(
@@ -205,6 +230,9 @@ def export(
         float | None, typer.Option("--embargo", min=0, help="Least seconds between splits within an episode (0).")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the split (0).")] = None,
+    with_repeats: Annotated[
+        bool, typer.Option("--with-repeats", help="Take crops of openings, endings and recaps as well.")
+    ] = False,
     allow_leaks: Annotated[
         bool, typer.Option("--allow-leaks", help="Write it even where the certificate counts leaks.")
     ] = False,
@@ -230,7 +258,9 @@ def export(
         "embargo_seconds": embargo,
     }
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
-    options = resolve(ExportOptions, settings, {"allow_leaks": allow_leaks or None}, "export")
+    options = resolve(
+        ExportOptions, settings, {"allow_leaks": allow_leaks or None, "with_repeats": with_repeats or None}, "export"
+    )
     options = dataclasses.replace(options, split=splitting)
     with workspace.writing("export"):
         if "@" in name:

@@ -21,7 +21,7 @@ ROUNDING = 2.0**-24 * 1.01
 """what one float32 sum can be off by, as a share of the largest sum"""
 MOST_NODES = 8
 """of a tree that still runs over blocks: one bit of a code each"""
-TOGETHER = {STUMPS: 2, TREES: 2, LBP_STUMPS: 2, LBP_TREES: 2}
+TOGETHER = {STUMPS: 2, TREES: 2, LBP_STUMPS: 4, LBP_TREES: 4}
 """by sort of cascade: a stage runs over a block of 32 windows while more than this many of them are left"""
 WIDTHS_KEPT = 64
 """widths of sheets whose corners are kept"""
@@ -71,7 +71,7 @@ class Machine:
     """One cascade; holds what does not depend on an image."""
 
     def __init__(self, model: CascadeModel, together: bool = True) -> None:
-        self.model = model
+        self.model, self._together = model, together
         self.flat = flatten(model)
         flat = self.flat
         sizes = np.diff(np.append(flat.roots, len(flat.features)))
@@ -138,7 +138,7 @@ class Machine:
         """Numbers, among the norms, of windows that pass; of spans as `scan_blocks` takes them."""
         found = room("found", int((spans_P4[:, 2] * spans_P4[:, 3]).sum()), np.int64)
         layout = sheet.layout
-        if self.order.is_learning:
+        if self._together and self.order.is_learning:
             self._learn(sheet, norms, spans_P4)
         # a kernel that runs in another thread keeps the order that it began with
         tables = self.on(layout)._replace(order=self.order.stages)

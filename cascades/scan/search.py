@@ -75,8 +75,9 @@ class Scanner:
 
     Args:
         models: any cascades that OpenCV loads; Haar and LBP, stumps and trees, upright and tilted, of any window.
-        together: whether stages run over blocks of windows where that pays; otherwise each window runs alone, which
-            gives the same and is slower, and `Hits.trees` counts only what windows need.
+        together: whether stages run over blocks of windows where that pays, in the order that is learnt; otherwise each
+            window runs alone, stages in their own order, which gives the same and is slower, and `Hits.trees` counts
+            only what windows need.
     """
 
     def __init__(self, models: Sequence[CascadeModel], together: bool = True) -> None:

@@ -7,7 +7,7 @@ remainder of row and column by the step, so that every `step`th number lies side
 import numpy as np
 from numpy.typing import NDArray
 
-from cascades.scan.lean import lean
+from cascades.scan.lean import inlined, lean
 
 _U, _F, _I = np.uint64, np.float32, np.int32
 _ONE = 256
@@ -30,6 +30,14 @@ def _blend_rows(
         line[x] = _I(_I(one * _I(_ONE)) + _I(_I(_I(pixels[below + x]) - one) * weight))
 
 
+@inlined
+def _pixel(line: NDArray[np.int32], k: np.uint64, weight: np.int32) -> np.int32:
+    """A pixel of a row in 256ths, between the `k`th and the one after it."""
+    one = line[k]
+    whole = _I(_I(one * _I(_ONE)) + _I(_I(line[k + _U(1)] - one) * weight))
+    return _I(_I(whole + _I(1 << 15)) >> _I(16))
+
+
 @lean
 def fill_shrunk(
     pixels: NDArray[np.uint8],
@@ -48,11 +56,7 @@ def fill_shrunk(
         _blend_rows(pixels, _U(above), _U(below), _I(down[1, y]), begin, end, line)
         at = _U(y * across.shape[1])
         for x in range(_U(across.shape[1])):
-            k = _U(across[0, x])
-            one = line[k]
-            shrunk[at + x] = _I(
-                _I(_I(one * _I(_ONE)) + _I(_I(line[k + _U(1)] - one) * across[1, x])) + _I(32768)
-            ) >> _I(16)
+            shrunk[at + x] = _pixel(line, _U(across[0, x]), across[1, x])
 
 
 @lean
@@ -112,11 +116,7 @@ def fill_integrals(
                 _blend_rows(pixels, _U(tap * width), _U(below * width), down[1, top + y - 1], begin, stop, line)
                 total = square = _I(0)
                 for x in range(count):
-                    k = _U(across[0, first + x])
-                    one = line[k]
-                    value = _I(
-                        _I(_I(one * _I(_ONE)) + _I(_I(line[k + _U(1)] - one) * across[1, first + x])) + _I(32768)
-                    ) >> _I(16)
+                    value = _pixel(line, _U(across[0, first + x]), across[1, first + x])
                     total = _I(total + value)
                     row[x + _U(1)] = _I(row[x + _U(1)] + total)
                     if squared:

@@ -123,7 +123,7 @@ def signs_of_frequencies(
             else:
                 below = max(below, low[n])
         hashes[picture] = bits
-        sure[picture] = above - below > 1e-6
+        sure[picture] = above - below > CLOSE
 
 
 def _as_scipy_rounds(small_SS: Luma) -> int:

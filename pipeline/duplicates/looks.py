@@ -51,20 +51,20 @@ def as_numbers(texts: Sequence[str]) -> Looks:
 def _average(image_HW3: NDArray[np.uint8], sums: NDArray[np.int64], look: NDArray[np.uint8]) -> None:
     height, width = image_HW3.shape[:2]
     pixels = image_HW3.reshape(-1)
-    for row in range(8):
-        top = row * height // 8
-        bottom = max((row + 1) * height // 8, top + 1)
+    for row in range(SIDE):
+        top = row * height // SIDE
+        bottom = max((row + 1) * height // SIDE, top + 1)
         sums[:] = 0
         for y in range(top, bottom):
             line = pixels[3 * width * y : 3 * width * (y + 1)]
             for x in range(len(line)):
                 sums[x] += line[x]
-        for column in range(8):
-            left = column * width // 8
-            right = max((column + 1) * width // 8, left + 1)
+        for column in range(SIDE):
+            left = column * width // SIDE
+            right = max((column + 1) * width // SIDE, left + 1)
             count = (bottom - top) * (right - left)
             for channel in range(3):
                 total = 0
                 for x in range(left, right):
                     total += sums[3 * x + channel]
-                look[(row * 8 + column) * 3 + channel] = (2 * total + count) // (2 * count)
+                look[(row * SIDE + column) * 3 + channel] = (2 * total + count) // (2 * count)

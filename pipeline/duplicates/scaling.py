@@ -79,11 +79,11 @@ def weights_of(size: int, out: int) -> Weights:
 
 @compiled
 def _windowed_sinc(distance: float) -> float:
-    if not -3.0 <= distance < 3.0:
+    if not -LANCZOS <= distance < LANCZOS:
         return 0.0
     if distance == 0.0:
         return 1.0
-    angle, slow = distance * math.pi, distance / 3 * math.pi
+    angle, slow = distance * math.pi, distance / LANCZOS * math.pi
     return math.sin(angle) / angle * (math.sin(slow) / slow)
 
 
@@ -91,7 +91,7 @@ def _windowed_sinc(distance: float) -> float:
 def _fill_weights(size: int, first: NDArray[np.int32], weights: NDArray[np.int32]) -> None:
     scale = size / len(first)
     stretch = max(scale, 1.0)
-    reach, step = 3.0 * stretch, 1.0 / stretch
+    reach, step = LANCZOS * stretch, 1.0 / stretch
     exact = np.empty(weights.shape[1])
     for n in range(len(first)):
         centre = (n + 0.5) * scale
@@ -102,7 +102,7 @@ def _fill_weights(size: int, first: NDArray[np.int32], weights: NDArray[np.int32
             total += exact[x - low]
         first[n] = low
         for x in range(high - low):
-            value = (exact[x] / total if total != 0.0 else exact[x]) * (1 << 22)
+            value = (exact[x] / total if total != 0.0 else exact[x]) * (1 << WEIGHT_BITS)
             weights[n, x] = int(value - 0.5) if value < 0 else int(value + 0.5)
 
 
@@ -157,17 +157,17 @@ def scale(
     out = len(first_line)
     sums = room[:length]
     for n in range(out):
-        sums[:] = 1 << 21
+        sums[:] = 1 << (WEIGHT_BITS - 1)
         for tap in range(0, line_weights.shape[1], 4):
             four = line_weights[n, tap : tap + 4]
             _add_four(sums, lines[(first_line[n] + tap) * length :], four[0], four[1], four[2], four[3])
         for p in range(length):
-            half[p * out + n] = min(max(sums[p] >> 22, 0), 255)
+            half[p * out + n] = min(max(sums[p] >> WEIGHT_BITS, 0), 255)
     sums = room[:out]
     for n in range(len(first_pixel)):
-        sums[:] = 1 << 21
+        sums[:] = 1 << (WEIGHT_BITS - 1)
         for tap in range(0, pixel_weights.shape[1], 4):
             four = pixel_weights[n, tap : tap + 4]
             _add_four(sums, half[(first_pixel[n] + tap) * out :], four[0], four[1], four[2], four[3])
         for p in range(out):
-            small[n, p] = min(max(sums[p] >> 22, 0), 255)
+            small[n, p] = min(max(sums[p] >> WEIGHT_BITS, 0), 255)

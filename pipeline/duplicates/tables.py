@@ -97,18 +97,18 @@ def sort_by_key(
 
     `passes` is even, so that the result ends up where it began.
     """
-    counts = np.empty(1 << 11, np.int64)
+    counts = np.empty(1 << DIGIT_BITS, np.int64)
     source, source_order, target, target_order = keys_N, order_N, keys_spare_N, order_spare_N
     for digit in range(passes):
-        shift = np.uint32(11 * digit)
+        shift = np.uint32(DIGIT_BITS * digit)
         counts[:] = 0
         for i in range(len(source)):
-            counts[(source[i] >> shift) & np.uint32(2047)] += 1
+            counts[(source[i] >> shift) & np.uint32((1 << DIGIT_BITS) - 1)] += 1
         total = 0
         for value in range(len(counts)):
             total, counts[value] = total + counts[value], total
         for i in range(len(source)):
-            value = (source[i] >> shift) & np.uint32(2047)
+            value = (source[i] >> shift) & np.uint32((1 << DIGIT_BITS) - 1)
             target[counts[value]] = source[i]
             target_order[counts[value]] = source_order[i]
             counts[value] += 1

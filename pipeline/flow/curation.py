@@ -12,6 +12,7 @@ from pipeline.datasets.agreement import agreement
 from pipeline.duplicates import HASH_KIND
 from pipeline.export import Draft, ExportOptions, draft
 from pipeline.flow.deduping import dedupe_if_stale, kinship_of
+from pipeline.flow.repeats import repeated_shots
 from pipeline.flow.versions import Content, put_version
 
 
@@ -42,6 +43,7 @@ def export(workspace: Workspace, name: str, options: ExportOptions, progress: Pr
     made = draft(
         name, catalogue.all(Crop), labels, catalogue.all(DuplicateGroup), catalogue.hashes(HASH_KIND),
         episodes, options, kinship_of(workspace),
+        {shot: mark.kind for shot, mark in repeated_shots(catalogue).items()},
     )  # fmt: skip
     dataset, already = put_version(
         workspace,

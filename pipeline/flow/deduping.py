@@ -19,7 +19,7 @@ from pipeline.core.catalogue import Catalogue
 from pipeline.core.images import decode_rgb
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Crop, DuplicateComponent, DuplicateGroup, Label, Run
+from pipeline.core.records import Crop, DuplicateComponent, DuplicateGroup, Label, Repeat, Run
 from pipeline.core.workspace import Workspace
 from pipeline.duplicates import (
     LOOK_KIND,
@@ -108,6 +108,7 @@ def kinship_of(workspace: Workspace) -> Kinship:
     return Kinship(
         ties=[c.members for c in catalogue.all(DuplicateComponent)]
         + [g.members for g in catalogue.all(DuplicateGroup)],
+        repeats={mark.id: mark.group for mark in catalogue.all(Repeat)},
         looks=catalogue.hashes(LOOK_KIND, labelled) if near.hash_name == "phash" else {},
         near=near,
     )

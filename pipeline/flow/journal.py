@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.core.catalogue import Catalogue, Record, packed, unpacked
-from pipeline.core.records import Chunk, Crop, Detection, Episode, Hold, Run, Shot, Track
+from pipeline.core.records import Chunk, Crop, Detection, Episode, Hold, Run, Shot, ShotPrint, Track
 from pipeline.mine import MinedShot
 
-FOUND_KINDS: tuple[type[Any], ...] = (Shot, Hold, Detection, Track, Crop)
+FOUND_KINDS: tuple[type[Any], ...] = (Shot, ShotPrint, Hold, Detection, Track, Crop)
 """what mining makes of an episode"""
 COUNTS = ("frames", "sampled", "shots", "holds", "detections", "tracks", "crops")
 
@@ -41,7 +41,7 @@ class EpisodeJournal:
 
     def add(self, shot: MinedShot) -> None:
         """Commits a shot, its rows and how far the episode is in one transaction; its pictures are stored already."""
-        records: list[Record] = [shot.shot, *shot.holds, *shot.detections, *shot.tracks, *shot.crops]
+        records: list[Record] = [shot.shot, shot.print, *shot.holds, *shot.detections, *shot.tracks, *shot.crops]
         mark = Chunk(
             id=f"{self.episode.id}.k{shot.shot.end_pts}", episode=self.episode.id, digest=self.digest,
             end_pts=shot.shot.end_pts, counts=json.dumps(counts_of(shot)),

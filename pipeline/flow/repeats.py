@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +17,8 @@ from pipeline.repeats.matching import repeats_of
 
 LEFT_OUT = ("opening", "ending", "recap", "repeat")
 """kinds that `export` leaves out unless told otherwise; an original stays"""
+COMMIT_SECONDS = 60.0
+"""a commit reads every shot, so not every episode has one"""
 FILMS_AT_HAND = 32
 """episodes whose prints are kept unpacked; some 200 KiB a minute"""
 
@@ -24,7 +26,7 @@ FILMS_AT_HAND = 32
 def find_repeats(workspace: Workspace, options: RepeatOptions, progress: Progress | None = None) -> dict[str, Any]:
     """Compares every episode that is new or was mined again with those compared before; returns what the verb prints.
 
-    Each episode is committed on its own. Nothing is deleted; marks of shots that are gone go with them.
+    A kill loses what a minute found. Nothing is deleted; marks of shots that are gone go with them.
     """
     began = time.monotonic()
     catalogue, plain = workspace.catalogue, as_plain(options)
@@ -37,15 +39,19 @@ def find_repeats(workspace: Workspace, options: RepeatOptions, progress: Progres
     groups = {mark.id: mark.group for mark in catalogue.all(Repeat) if mark.episode in known}
     index.add((one for episode in known for one in prints[episode]), groups)
     with (progress or Silent()).step("repeats", len(pending), "episodes") as step:
-        for episode, digest in pending:
+        done: list[Run] = []
+        committed = time.monotonic()
+        for number, (episode, digest) in enumerate(pending, 1):
             started = time.monotonic()
             pairs = repeats_of(films(episode.id), episode.id, index, films, options)
             groups = join(groups, pairs)
             index.add(prints[episode.id], groups)
             repeated = len({mine for mine, _ in pairs})
             counts = {"shots": len(prints[episode.id]), "repeated": repeated}
-            run = run_of("repeats", episode.id, digest, plain, counts, time.monotonic() - started)
-            _commit(catalogue, groups, run)
+            done.append(run_of("repeats", episode.id, digest, plain, counts, time.monotonic() - started))
+            if number == len(pending) or time.monotonic() - committed > COMMIT_SECONDS:
+                _commit(catalogue, groups, done)
+                done, committed = [], time.monotonic()
             step.advance()
     marks = catalogue.all(Repeat)
     return {
@@ -90,7 +96,7 @@ def _films(catalogue: Catalogue) -> Callable[[str], Film]:
     return film
 
 
-def _commit(catalogue: Catalogue, groups: Mapping[str, str], run: Run) -> None:
+def _commit(catalogue: Catalogue, groups: Mapping[str, str], runs: Sequence[Run]) -> None:
     """One transaction: the marks that the groups give now, and what was done."""
     shots = {shot.id: shot for shot in catalogue.all(Shot)}
     groups = {shot: group for shot, group in groups.items() if shot in shots}
@@ -99,7 +105,7 @@ def _commit(catalogue: Catalogue, groups: Mapping[str, str], run: Run) -> None:
         for gone in {mark.id for mark in catalogue.all(Repeat)} - {mark.id for mark in marks}:
             catalogue.delete(Repeat, id=gone)
         catalogue.put(marks)
-        catalogue.put([run])
+        catalogue.put(runs)
 
 
 def _places(catalogue: Catalogue, shots: Iterable[Shot]) -> list[Placed]:

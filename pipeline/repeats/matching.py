@@ -21,8 +21,8 @@ WORD_BITS, WORDS = 16, 4
 OFFSET_STEP = 80
 """milliseconds; lookups whose offsets differ less speak for the same one"""
 OFFSETS_TRIED, SHOTS_TRIED = 3, 12
-LATE = 25
-"""milliseconds that a drawing may begin later than expected: times are rounded, and a cut may lie a frame off"""
+STEP = 80
+"""milliseconds between the moments at which two shots are compared"""
 INDEXED_OF_GROUP = 4
 """members of a group that are looked up: an opening of a thousand episodes costs no more than one of four"""
 
@@ -163,27 +163,28 @@ def shows_the_same(film: Film, mine: int, other: Film, theirs: int, offset: int,
     shorter = min(np.diff(film.spans[mine])[0], np.diff(other.spans[theirs])[0])
     if end - start < max(options.overlap * shorter, 1000 * options.min_seconds):
         return False
-    drawn = (film.shot == mine) & (film.times >= start - LATE) & (film.times < end)
-    here, times = film.cells[drawn].astype(np.int16), film.times[drawn]
-    rows = np.searchsorted(other.times, times + offset + LATE, side="right") - 1
-    if not len(here) or rows.min() < 0:
+    moments = np.arange(start + STEP // 2, end, STEP)
+    here, there = _shown(film, moments), _shown(other, moments + offset)
+    said = telling(here) | telling(there)
+    if said.sum() * STEP < 1000 * options.min_seconds:
         return False
-    there = other.cells[rows].astype(np.int16)
-    said = telling(here.astype(np.uint8)) | telling(there.astype(np.uint8))
-    lasts = np.diff(times, append=end).clip(0) * said
-    if lasts.sum() < 1000 * options.min_seconds:
-        return False
-    agree = np.abs(here - there) <= options.tolerance
-    share = float(agree.mean(axis=1) @ lasts / lasts.sum())
-    moving = _moving(here, options.tolerance) | _moving(there, options.tolerance)
+    ours, theirs_then = here[said].astype(np.int16), there[said].astype(np.int16)
+    agree = np.abs(ours - theirs_then) <= options.tolerance
+    share = float(agree.mean())
+    moving = _moving(ours, options.tolerance) | _moving(theirs_then, options.tolerance)
     if moving.sum() < agree.shape[1] // 10:
         return share >= options.alike_still
     return share >= options.alike and float(agree[moving].mean()) >= options.alike_moving
 
 
+def _shown(film: Film, moments: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The cells that are seen at these moments, (moments, CELLS)."""
+    return film.cells[np.maximum(np.searchsorted(film.times, moments, side="right") - 1, 0)]
+
+
 def _moving(cells: NDArray[np.int16], tolerance: int) -> NDArray[np.bool_]:
-    """Which cells differ from the drawing before."""
-    return np.abs(np.diff(cells, axis=0, prepend=cells[:1])) > tolerance
+    """Which cells differ from the moment before."""
+    return np.asarray(np.abs(np.diff(cells, axis=0, prepend=cells[:1])) > tolerance)
 
 
 def join(groups: Mapping[str, str], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

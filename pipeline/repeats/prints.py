@@ -25,7 +25,7 @@ APART_SECONDS = Fraction(3, 40)
 """between two drawings that are kept: every one of animation on twos"""
 ANCHORS = 8
 """drawings of a shot by which it is looked up"""
-TELLING = 4.0
+TELLING = 2.0
 """of 64 levels; standard deviation over the cells above which a drawing says anything"""
 LONGEST = 1 << 24
 """bytes of an unpacked print"""
@@ -135,10 +135,11 @@ def _packed(times: Sequence[int], drawings: NDArray[np.uint8]) -> str:
 def _unpacked(shot_print: ShotPrint) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Times within the shot, (M,), and cells, (M, CELLS)."""
     try:
-        content = zlib.decompressobj().decompress(base64.b85decode(shot_print.drawings), LONGEST)
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(base64.b85decode(shot_print.drawings), LONGEST)
         count, rest = divmod(len(content), 4 + CELLS)
-        if rest:
-            raise ValueError(f"{rest} bytes too many")
+        if rest or not unpacker.eof:
+            raise ValueError(f"{len(content)} bytes, {'no ' if not unpacker.eof else ''}end")
     except (ValueError, zlib.error) as error:
         raise WorkspaceError(
             f"the print of shot {shot_print.id} is damaged ({error}); mine its episode again"

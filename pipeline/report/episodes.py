@@ -37,7 +37,7 @@ class Lane:
     """One row of the timeline."""
 
     name: str
-    """a character; empty for the shots"""
+    """a character; empty for the shots, and for those that other episodes show too"""
     hue: str
     """colour class"""
     spans: tuple[tuple[float, float], ...]
@@ -61,7 +61,7 @@ class EpisodeView:
     holds: tuple[tuple[str, float], ...]
     """(one of HOLD_NAMES, share of the frames)"""
     lanes: tuple[Lane, ...]
-    """the shots, then a row for each character"""
+    """the shots, those that other episodes show too, then a row for each character"""
     start: str
     """timecode of the first frame"""
     end: str
@@ -169,11 +169,26 @@ def _facts(mined: EpisodeRecords) -> tuple[str, ...]:
         rate,
         wording.size(episode.size_bytes),
         wording.counted(len(mined.shots), "shot"),
+        _began(mined),
+        _repeated(mined),
         wording.counted(len(mined.holds), "drawing"),
         wording.counted(len(mined.detections), "face") + " found",
         wording.counted(len(mined.tracks), "track"),
     )
     return tuple(fact for fact in facts if fact)
+
+
+def _began(mined: EpisodeRecords) -> str:
+    """How many of the shots begin gradually."""
+    kinds = [shot.transition for shot in mined.shots]
+    words = [wording.counted(kinds.count(kind), kind) for kind in ("dissolve", "fade") if kind in kinds]
+    return " and ".join(words)
+
+
+def _repeated(mined: EpisodeRecords) -> str:
+    """How many of the shots other episodes show as well."""
+    again = sum(mark.kind != "original" for mark in mined.repeats.values())
+    return f"{wording.counted(again, 'shot')} shown in other episodes too" if again else ""
 
 
 def _lanes(mined: EpisodeRecords, holdings: Holdings) -> tuple[Lane, ...]:
@@ -190,13 +205,20 @@ def _lanes(mined: EpisodeRecords, holdings: Holdings) -> tuple[Lane, ...]:
         by_character[track.character].append(track)
     most = sorted(by_character.items(), key=lambda item: (-len(item[1]), item[0]))
     shot_lane = Lane(name="", hue="", spans=tuple(span(s.start_pts, s.end_pts) for s in mined.shots[:SPANS_DRAWN]))
-    return shot_lane, *(
-        Lane(
-            name=name or "unknown",
-            hue=holdings.hue(name),
-            spans=tuple(span(t.start_pts, t.end_pts) for t in found[:SPANS_DRAWN]),
-        )
-        for name, found in sorted(most[:LANES_SHOWN], key=lambda item: item[0])
+    again = [s for s in mined.shots if s.id in mined.repeats and mined.repeats[s.id].kind != "original"]
+    spans = tuple(span(s.start_pts, s.end_pts) for s in again[:SPANS_DRAWN])
+    repeat_lane = (Lane(name="", hue="again", spans=spans),) if spans else ()
+    return (
+        shot_lane,
+        *repeat_lane,
+        *(
+            Lane(
+                name=name or "unknown",
+                hue=holdings.hue(name),
+                spans=tuple(span(t.start_pts, t.end_pts) for t in found[:SPANS_DRAWN]),
+            )
+            for name, found in sorted(most[:LANES_SHOWN], key=lambda item: item[0])
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.core.records import Detection, Episode, Hold, Shot, Timestamp, Track
+from pipeline.core.records import Detection, Episode, Hold, Repeat, Shot, Timestamp, Track
 from pipeline.core.workspace import Workspace
 from pipeline.report import wording
 from pipeline.report.holdings import Holdings
@@ -26,6 +26,8 @@ class EpisodeRecords:
     """any order"""
     tracks: Sequence[Track]
     """in time order"""
+    repeats: Mapping[str, Repeat]
+    """shot id -> its mark, for shots that other episodes show too"""
 
     def timecode(self, pts: int) -> str:
         """`H:MM:SS.mmm`"""
@@ -69,6 +71,10 @@ class ShotView:
     """drawn over the picture"""
     cast: tuple[tuple[str, str, int], ...]
     """character, colour class, tracks"""
+    transition: str
+    """how it begins: `fade`, `dissolve`; empty for a cut"""
+    repeat: str
+    """`opening`, `ending`, `recap`, `repeat`, `original`; empty for a shot that no other episode shows"""
 
 
 def read_mined(workspace: Workspace, episode: Episode) -> EpisodeRecords:
@@ -80,6 +86,7 @@ def read_mined(workspace: Workspace, episode: Episode) -> EpisodeRecords:
         holds=sorted(catalogue.all(Hold, episode=episode.id), key=lambda h: h.start_pts),
         detections=catalogue.all(Detection, episode=episode.id),
         tracks=sorted(catalogue.all(Track, episode=episode.id), key=lambda t: t.start_pts),
+        repeats={mark.id: mark for mark in catalogue.all(Repeat, episode=episode.id)},
     )
 
 
@@ -111,6 +118,8 @@ def shot_views(
                 picture=still.picture if still else None,
                 boxes=tuple(_face_box(face, holdings) for face in faces),
                 cast=tuple((n or "unknown", holdings.hue(n), k) for n, k in sorted(cast_of[shot.id].items())),
+                transition="" if shot.transition == "cut" else shot.transition,
+                repeat=mined.repeats[shot.id].kind if shot.id in mined.repeats else "",
             )
         )
     return tuple(views)

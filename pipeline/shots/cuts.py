@@ -6,6 +6,7 @@ old one. Black belongs to the shot before it, but for its last frame where the n
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import cv2
@@ -151,7 +152,11 @@ class CutFinder:
         if not is_another_scene(before.picture, drawing.picture):
             return False
         soon = [d for d in self._drawings if 0 < d.frame - frame <= FLASH_FRAMES]
-        return all(is_another_scene(before.picture, later.picture) for later in soon)
+        drawings = list(self._drawings)[: position + 1]
+        lately = [d for d, following in pairwise(drawings) if frame - following.frame <= FLASH_FRAMES][:-1]
+        return all(is_another_scene(before.picture, later.picture) for later in soon) and all(
+            is_another_scene(earlier.picture, drawing.picture) for earlier in lately
+        )
 
     def _offer(self, cut: Cut) -> list[Cut]:
         """Lets a cut wait until none can come that is closer than allowed and preferred."""

@@ -2,8 +2,8 @@
 
 Largest first, each part goes where the counts then fit best; after that single parts are moved and pairs exchanged as
 long as the fit gets better. The misfit is a chi-square: squared deviations over what is wanted, summed over splits and
-over all examples, each class, each character and each class of each character. Equal choices fall by a seeded hash and
-sums are in a fixed order, so the outcome is the same everywhere.
+over all examples, each class, each character and each class of each character. No split stays empty where there are
+parts enough. Equal choices fall by a seeded hash and sums are in a fixed order, so the outcome is the same everywhere.
 """
 
 import hashlib
@@ -49,7 +49,17 @@ def pack(
     split_P = np.full(len(parts), -1, np.int64)
     _fill(np.array(order), begins, cells, counts, wanted_SC, split_P)
     _improve(np.array(order), begins, cells, counts, wanted_SC, split_P, ROUNDS, PARTNERS, np.uint64(seed))
-    return [int(split) for split in split_P]
+    return _none_empty([int(split) for split in split_P], order, len(shares))
+
+
+def _none_empty(splits: list[int], order: Sequence[int], count: int) -> list[int]:
+    """Gives a split that has nothing the smallest part of one that has two or more: without any it is of no use."""
+    for empty in range(count):
+        if empty not in splits:
+            spare = [part for part in order if splits.count(splits[part]) > 1]
+            if spare:
+                splits[spare[-1]] = empty
+    return splits
 
 
 def _cells(kind: tuple[str, str]) -> list[tuple[str, ...]]:

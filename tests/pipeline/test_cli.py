@@ -42,6 +42,7 @@ def test_every_verb_has_help(toonsift: Toonsift) -> None:
         "merge",
         "detect",
         "dedupe",
+        "repeats",
         "export",
         "verify",
         "train",

@@ -118,3 +118,11 @@ def test_sums_are_those_of_the_judge() -> None:
     assert (hits.stages == 3).all()
     assert (verdicts.stages_passed == 3).all()
     assert len(hits.stages) > 3
+
+
+def test_levels_of_one_size_are_all_searched() -> None:
+    """With a small factor several scales shrink the picture to the same size; OpenCV looks at each."""
+    random = np.random.default_rng(27)
+    model, options = random_cascade(random, kind="LBP", width=6, height=6, stages=1), ScanOptions(scale_factor=1.01)
+    for image in (np.full((6, 6), 128, dtype=np.uint8), clutter(random, 9, 8)):
+        assert ours_finds(model, image, options) == opencv_finds(model, image, options)

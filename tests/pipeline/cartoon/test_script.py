@@ -82,3 +82,25 @@ def test_there_are_several_faces_in_a_shot_and_heads_without_one(played: list[tu
 def test_shots_play_in_all_places_and_words_have_all_their_letters() -> None:
     assert {shot.place for episode in scripts(0, 4) for shot in episode} == set(PLACES)
     assert set("".join(WORDS)) <= set(STROKES)
+
+
+def test_a_series_that_repeats_itself_has_endings_and_recaps_to_the_pixel() -> None:
+    done: list[list[ShotPlan]] = []
+    for number in range(1, 4):
+        done.append(write_script(3, f"s01e{number:02d}", 40 * 24, 24, ASPECT, done, repeats=True))
+    plans = {shot.id: shot for episode in done for shot in episode}
+    for number, episode in enumerate(done):
+        assert sum(shot.frames for shot in episode) == 40 * 24
+        assert len({shot.id for shot in episode}) == len(episode)
+        again = [shot for shot in episode if shot.repeats]
+        assert len(again) == (6 if number else 0)
+        for shot in again:
+            first = plans[shot.repeats]
+            assert [shot.state(frame) for frame in range(shot.frames)] == [
+                first.state(frame) for frame in range(shot.frames)
+            ]
+            assert (shot.place_seed, shot.light) == (first.place_seed, first.light)
+
+
+def test_a_plain_series_is_as_it_was() -> None:
+    assert not any(shot.repeats for episode in scripts(0, 2) for shot in episode)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.catalogue import Catalogue
 from pipeline.core.errors import WorkspaceError, WorkspaceVersionError
-from pipeline.core.records import Box, Crop, DuplicateComponent, DuplicateGroup, Episode, Label
+from pipeline.core.records import Box, Crop, DuplicateComponent, DuplicateGroup, Episode, Label, Repeat, Shot, ShotPrint
 from pipeline.core.schema import MIGRATIONS
 from tests.records import crop, episode, label
 
@@ -100,3 +100,29 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database, " * 100)
     with pytest.raises(WorkspaceError, match="damaged or no catalogue: restore it from a copy"):
         Catalogue(path)
+
+
+def test_a_catalogue_of_the_first_schema_is_opened_with_its_shots_beginning_with_cuts(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite3"
+    with sqlite3.connect(path) as old:
+        old.executescript(MIGRATIONS[0])
+        old.execute("PRAGMA user_version = 1")
+        old.execute("INSERT INTO episodes VALUES ('e1', 'a', '/a', '0', 1, 2, 2, '1/24', 0, 0, 0)")
+        old.execute("INSERT INTO shots VALUES ('e1.s0', 'e1', 0, 24, 24)")
+    old.close()
+    catalogue = Catalogue(path)
+    assert catalogue.all(Shot) == [Shot(id="e1.s0", episode="e1", start_pts=0, end_pts=24, frames=24)]
+    faded = Shot(id="e1.s24", episode="e1", start_pts=24, end_pts=48, frames=24, transition="fade")
+    mark = Repeat(id="e1.s0", episode="e1", group="e1.s0", kind="opening")
+    catalogue.put([faded, mark])
+    assert catalogue.get(Shot, "e1.s24") == faded
+    assert catalogue.all(Repeat, group="e1.s0") == [mark]
+
+
+def test_prints_in_short_lack_the_drawings_alone(catalogue: Catalogue) -> None:
+    whole = ShotPrint(
+        id="e1.s0", episode="e1", start_milliseconds=0, length_milliseconds=1000, anchors="0:00ff", drawings="abc"
+    )
+    catalogue.put([episode("e1"), whole])
+    assert catalogue.prints_in_short() == [replace(whole, drawings="")]
+    assert catalogue.all(ShotPrint) == [whole]

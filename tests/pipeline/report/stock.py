@@ -23,6 +23,7 @@ from pipeline.core.records import (
     Episode,
     Hold,
     Label,
+    Repeat,
     Run,
     Shot,
     Track,
@@ -119,7 +120,10 @@ def put_episode(workspace: Workspace, video: Path) -> Episode:
             start_pts=first * tick,
             end_pts=(first + FRAMES_EACH) * tick,
             frames=FRAMES_EACH,
+            transition=("cut", "dissolve", "fade")[number % 3],
         )
+        if number == 1:
+            workspace.catalogue.put([Repeat(id=shot.id, episode=episode.id, group=shot.id, kind="opening")])
         holds = [
             Hold(
                 id=f"{episode.id}.h{at * tick}",

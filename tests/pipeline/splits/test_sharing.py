@@ -152,6 +152,12 @@ def test_what_cannot_be_shared_out_is_told() -> None:
     }
 
 
+def test_no_split_is_empty_where_there_are_parts_enough() -> None:
+    candidates = [face(f"c{e}.{n}", e, n) for e in range(3) for n in range(100 - e)]
+    found = share_out(candidates, [], SplitOptions(shares=(0.9, 0.05, 0.05), unit="episode"))
+    assert set(found.split_of.values()) == {"train", "val", "test"}
+
+
 def test_a_class_with_one_example_goes_to_training() -> None:
     candidates = [face(f"c{n}", 0, n) for n in range(50)] + [face("rare", 0, 99, label="sad")]
     assert share_out(candidates, [], SplitOptions()).split_of["rare"] == "train"
