@@ -122,10 +122,7 @@ def merge(
     from dataclasses import asdict
 
     from pipeline.core.options import read_settings, resolve
-    from pipeline.core.options import read_settings, resolve
     from pipeline.flow.joining import join, shards_of
-    from pipeline.flow.repeats import find_repeats
-    from pipeline.repeats import RepeatOptions
     from pipeline.flow.repeats import find_repeats
     from pipeline.repeats import RepeatOptions
 
@@ -136,8 +133,6 @@ def merge(
         raise UsageError(f"nothing to merge: {workspace.root} has no shards; name the workspaces to take over")
     with workspace.writing("merge"):
         done = join(workspace, sources, session.progress)
-        repeats = resolve(RepeatOptions, read_settings(Path()).get("repeats", {}), {}, "repeats")
-        find_repeats(workspace, repeats, session.progress)
         find_repeats(workspace, resolve(RepeatOptions, read_settings(Path()).get("repeats", {}), {}, "repeats"))
     session.emit(
         {"workspaces": [str(source) for source in sources], **asdict(done)},
