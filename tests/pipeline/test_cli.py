@@ -39,6 +39,7 @@ def test_every_verb_has_help(toonsift: Toonsift) -> None:
     verbs = [
         "demo",
         "mine",
+        "merge",
         "detect",
         "dedupe",
         "repeats",

@@ -174,7 +174,8 @@ def strike(words: list[str], chance: random.Random, longest: float) -> str:
         wanted = "ffmpeg" if wanted == "ffmpeg" and theirs else "worker"
         os.kill(chance.choice(theirs) if wanted == "ffmpeg" else victim, signal.SIGKILL)
     assert process.stderr is not None
-    said = process.stderr.read()
+    with process.stderr:
+        said = process.stderr.read()
     process.wait()
     assert wanted == "command" or process.returncode == 0, said.decode()
     return wanted
