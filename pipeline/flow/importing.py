@@ -200,7 +200,8 @@ def _notes(examples: list[Example], found: Found, leaks: dict[str, Any], own: bo
     ]
     for split in ("train", "test"):
         if not any(e.split == split for e in examples):
-            notes.append(f"there is no {split} split; --resplit makes one")
+            why = "--resplit makes one" if own else "there are too few pictures that do not look alike to fill it"
+            notes.append(f"there is no {split} split; {why}")
     largest = max((len(component.members) for component in found.components), default=0)
     if len(examples) > 1 and largest * 2 > len(examples):
         notes.append(f"{largest} of {len(examples)} pictures look alike and stay together in one split")
