@@ -160,7 +160,7 @@ def dedupe(
     with workspace.writing("dedupe"):
         result = dedupe_workspace(workspace, options, session.progress)
     lines = [f"{result['crops']} crops, {result['groups']} groups: {result['kept']} kept, {result['marked']} marked"]
-    session.emit(result, lines + _conflict_lines(result["conflicts"]))
+    session.emit(result, lines + _conflict_lines(result.get("conflicts", [])))
 
 
 def repeats(ctx: typer.Context) -> None:
@@ -280,8 +280,8 @@ def export(
     counts = ", ".join(f"{n} {split}" for split, n in result["splits"].items())
     session.emit(
         result,
-        _conflict_lines(result["conflicts"])
-        + _balance_lines(result["balance"])
+        _conflict_lines(result.get("conflicts", []))
+        + (_balance_lines(result["balance"]) if "balance" in result else [])
         + [
             f"{result['version']}{' (there already)' if written.already and result['already'] else ''}: {result['examples']} examples ({counts})",
             f"leaks: {result['leaks']}; digest {result['digest'][:16]}",

@@ -207,6 +207,6 @@ def _notes(examples: list[Example], found: Found, leaks: dict[str, Any], own: bo
         notes.append(f"{largest} of {len(examples)} pictures look alike and stay together in one split")
     if own and leaks["leaks"]:
         notes.append(
-            f"its own splits leak: {leaks['leaks']} groups of look-alikes lie in several; --resplit makes others"
+            f"its own splits leak: {leaks['shared_components']} groups of look-alikes lie in several; --resplit makes others"
         )
     return notes
