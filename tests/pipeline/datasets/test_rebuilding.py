@@ -104,7 +104,8 @@ def test_another_encode_size_and_start_are_aligned(home: Home, workspace: Worksp
     for example in read_dataset(workspace.dataset_folder("mine")).examples:
         assert (example.label, example.split) == (original[example.id].label, original[example.id].split)
         ours, theirs = (float(e.pts * e.time_base) for e in (original[example.id], example))
-        assert theirs - ours == pytest.approx(-1.75, abs=0.3)  # a held drawing is the same picture
+        # a moment that was cut off is still found where its drawing is held on into the copy's first frame
+        assert theirs - ours == pytest.approx(-1.75, abs=0.2 if ours >= 1.75 else 0.5)
     assert outcome.dataset.parent == read_recipe(recipe).manifest.digest
     assert verify_sources(workspace, "mine", 3).faults == []
 
