@@ -290,11 +290,11 @@ def test_two_processes_on_one_workspace(toonsift: Toonsift, tmp_path: Path, seri
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Path:
-    """A disk of 2 MiB."""
+    """A disk of 6 MiB: what mining one episode needs, twice."""
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if done.returncode:
         pytest.skip(f"cannot mount a small tmpfs here: {done.stderr.decode().strip()}")
