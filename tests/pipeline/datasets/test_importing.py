@@ -142,7 +142,7 @@ def test_splits_that_leak_are_taken_over_and_said_so_and_can_be_made_anew(worksp
     assert outcome.leaks["leaks"] >= 2
     assert any("its own splits leak: 2 groups" in note for note in outcome.notes)
     assert (
-        "The splits were taken over as they came; 2 leaks were counted"
+        "The splits were taken over as they came; 4 leaks were counted"
         in (made(workspace).folder / "README.md").read_text()
     )
     again = bring(workspace, "folder", root, resplit=True)
