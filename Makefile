@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 # A second OpenCV, for the tests only: what most people have. It lies in a folder of its own that nothing imports from.
 OPENCV4_VERSION := 4.14.0.94
 OPENCV4 := $(VENV)/opencv4/opencv_contrib_python_headless-$(OPENCV4_VERSION).dist-info/RECORD
+# Ray, for the slow tests only.
+CLUSTER := $(VENV)/.cluster
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -42,7 +44,11 @@ format: $(STAMP)  ## let ruff put the code in order
 test: $(STAMP) $(OPENCV4)  ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(TEST_ARGS)
 
-test-slow: $(STAMP) $(OPENCV4)  ## the slow ones: random kills, whole benchmarks
+$(CLUSTER): $(STAMP)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,dev,cluster]' --constraint constraints.txt
+	@touch $@
+
+test-slow: $(STAMP) $(OPENCV4) $(CLUSTER)  ## the slow ones: random kills, a Ray cluster, whole benchmarks
 	$(BIN)/python -m pytest -m slow $(TEST_ARGS)
 
 demo: $(STAMP)  ## draw a small series, do the whole job on it, show the page

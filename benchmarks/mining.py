@@ -31,7 +31,6 @@ from pipeline.flow.mining import mine_paths
 from pipeline.mine import MineOptions
 from pipeline.searches import SearchOptions
 
-TURNS = 2
 IOU = 0.4
 MIN_FACE = 48
 TOONSIFT = (sys.executable, "-m", "pipeline.cli", "--quiet", "--workspace")
@@ -41,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, help="folder with clips/ and cascades/")
     parser.add_argument("--seeds", type=int, nargs="*", default=[31, 32], help="of the drawn series; none: speed alone")
+    parser.add_argument("--turns", type=int, default=2, help="how often speed is measured")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -48,20 +48,23 @@ def main() -> None:
             clips = arguments.shared / "clips"
             videos = [clips / "big_buck_bunny_60s.mp4", *sorted((clips / "penny_chip").glob("*.mp4"))]
             print_speed(
-                [*videos, *sorted((clips / "popeye").glob("*.mkv"))], arguments.shared / "cascades" / "tom.xml", folder
+                [*videos, *sorted((clips / "popeye").glob("*.mkv"))],
+                arguments.shared / "cascades" / "tom.xml",
+                folder,
+                arguments.turns,
             )
         for n, seed in enumerate(arguments.seeds):
             drawn = draw(folder / f"drawn{seed}", seed)
             if not arguments.shared and not n:
-                print_speed([drawn.videos[-1]], drawn.cascades[0], folder)
+                print_speed([drawn.videos[-1]], drawn.cascades[0], folder, arguments.turns)
             print_quality(drawn, seed)
 
 
-def print_speed(videos: Sequence[Path], xml: Path, folder: Path) -> None:
+def print_speed(videos: Sequence[Path], xml: Path, folder: Path, turns: int) -> None:
     """One line per way."""
     names = [str(video) for video in videos]
     decode, naive, ours = [], [], []
-    for turn in range(TURNS):
+    for turn in range(turns):
         decode.append(
             sum(cpu_seconds([ffmpeg_path(), "-v", "error", "-i", n, "-an", "-f", "null", "-"]) for n in names)
         )
@@ -69,7 +72,7 @@ def print_speed(videos: Sequence[Path], xml: Path, folder: Path) -> None:
         ours.append(cpu_seconds([*mine, "--min-face", str(MIN_FACE), "--jobs", "1"]))
         script = [sys.executable, "-m", "benchmarks.naive_mining", str(folder / f"naive{turn}"), str(xml)]
         naive.append(cpu_seconds([*script, *names]))
-    print(f"{len(names)} videos, 4 frames a second searched from {MIN_FACE} px; CPU s, least of {TURNS} turns")
+    print(f"{len(names)} videos, 4 frames a second searched from {MIN_FACE} px; CPU s, least of {turns} turns")
     print(f"  ffmpeg -f null   {min(decode):8.2f}")
     print(f"  toonsift mine    {min(ours):8.2f}   {min(ours) / min(decode):5.2f} times decoding (target at most 3)")
     print(f"  naive script     {min(naive):8.2f}   {min(naive) / min(ours):5.2f} times ours (target at least 5)")

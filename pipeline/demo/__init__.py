@@ -25,7 +25,9 @@ from pipeline.flow.curation import export, export_summary
 from pipeline.flow.deduping import dedupe
 from pipeline.flow.labelling import import_labels
 from pipeline.flow.mining import mine_paths
+from pipeline.flow.repeats import find_repeats
 from pipeline.mine import MineOptions
+from pipeline.repeats import RepeatOptions
 from pipeline.splits import SplitOptions
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ def run_demo(workspace: Workspace, *, quick: bool, seed: int, progress: Progress
         outcomes = mine_paths(
             workspace, [folder], cascades, MineOptions(min_face=plan.min_face), available_cores(), progress,
         )  # fmt: skip
+        find_repeats(workspace, RepeatOptions(), progress)
     with clock("dedupe"):
         duplicates = dedupe(workspace, DedupeOptions(), progress)
     with clock("label"):
@@ -124,6 +127,7 @@ def run_demo(workspace: Workspace, *, quick: bool, seed: int, progress: Progress
                 workspace, series, held_out, set(_starring(series)), plan.min_face, every
             ),
             "shots": scores.shot_scores(workspace, series, held_out),
+            "repeats": scores.repeat_scores(workspace, series),
             "mined": {
                 k: sum(o.counts.get(k, 0) for o in outcomes) for k in ("frames", "shots", "holds", "tracks", "crops")
             },

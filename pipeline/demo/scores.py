@@ -11,6 +11,7 @@ from pipeline.core.geometry import as_array, iou_matrix, match_greedily
 from pipeline.core.records import Detection, DuplicateGroup, Episode, Hold, Shot
 from pipeline.core.workspace import Workspace
 from pipeline.demo.oracle import Shown, frame_of
+from pipeline.flow.repeats import repeated_shots
 
 IOU = 0.4
 """a found face counts when it overlaps the drawn one by this much: the usual rule for faces wider than high"""
@@ -75,6 +76,27 @@ def shot_scores(workspace: Workspace, series: Series, names: list[str]) -> dict[
         "hold_precision": _share(holds_right, holds_found),
         "hold_recall": _share(holds_right, holds_drawn),
     }
+
+
+def repeat_scores(workspace: Workspace, series: Series) -> dict[str, Any]:
+    """Shots of the opening, drawn the same in every episode: how many of them are marked, and marks that are right."""
+    marked = repeated_shots(workspace.catalogue)
+    wanted = found = right = 0
+    for episode, truth in _episodes(workspace, series, [e.name for e in series.episodes]):
+        shots = [
+            (shot, frame_of(episode, truth, shot.start_pts))
+            for shot in workspace.catalogue.all(Shot, episode=episode.id)
+        ]
+        middles = {shot.id: start + shot.frames // 2 for shot, start in shots}
+        again = [drawn for drawn in truth.shots if drawn.opening]
+        wanted += len(again)
+        found += sum(any(d.start <= middles[id] < d.end for id in middles if id in marked) for d in again)
+        right += sum(
+            any(d.start <= middles[id] < d.end for d in truth.shots if d.opening or d.reuses)
+            for id in middles
+            if id in marked
+        )
+    return {"precision": _share(right, len(marked)), "recall": _share(found, wanted), "opening_shots": wanted}
 
 
 def duplicate_scores(workspace: Workspace, items: list[Shown]) -> dict[str, Any]:

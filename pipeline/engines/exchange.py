@@ -65,7 +65,7 @@ class Storage:
         try:
             return fsspec.core.url_to_fs(self.url)[0]
         except ImportError as error:
-            raise MissingToolError(f"--storage {self.url}: {error}; pip install 'toonsift[cluster]'") from error
+            raise MissingToolError(f"--storage {self.url}: {error} (for s3:// pip install s3fs)") from error
         except ValueError as error:
             raise UsageError(f"--storage {self.url}: {error}") from error
 

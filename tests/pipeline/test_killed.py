@@ -87,7 +87,7 @@ def run_with_kills(workspace: Path, words: list[str], kills: int, chance: random
     finished(words)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_mining_and_exporting_end_the_same_however_often_they_are_killed(
     tmp_path: Path, series: Path, cascade_xml: Path, kills: int
 ) -> None:
@@ -125,7 +125,7 @@ def workers_of(process: "subprocess.Popen[bytes]") -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not tell of processes")
-@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
 def test_whoever_is_killed_at_whatever_moment_the_catalogue_ends_the_same(
     tmp_path: Path, series: Path, cascade_xml: Path, kills: int
 ) -> None:

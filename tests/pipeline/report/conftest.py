@@ -1,5 +1,6 @@
 """One stocked workspace and its page for the tests that only look."""
 
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -52,9 +53,12 @@ def own_stock(tmp_path: Path) -> Stock:
 
 
 @pytest.fixture(scope="session")
-def page(stock: Stock) -> Path:
+def page(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the shared workspace, with demo scores."""
-    return build_report(stock.workspace, demo=DemoScores.of(DEMO))
+    built = build_report(stock.workspace, demo=DemoScores.of(DEMO))
+    return Path(
+        shutil.copy(built, tmp_path_factory.mktemp("page") / built.name)
+    )  # other tests write the workspace's own
 
 
 @pytest.fixture(scope="session")

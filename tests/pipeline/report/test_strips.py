@@ -95,7 +95,7 @@ def test_the_decoded_frames_are_those_that_were_sampled(stock: Stock) -> None:
 
 
 def test_a_file_that_is_no_video_is_told_not_raised(stock: Stock) -> None:
-    path = stock.workspace.root / "reports" / ".." / "no-video.mp4"
+    path = stock.workspace.root / "no-video.mp4"
     path.write_bytes(b"this is no video at all")
     episode = Episode(
         id="e", name="e", path=str(path), sha256="0" * 64, size_bytes=23, width=16, height=16, time_base=Fraction(1, 24)
