@@ -28,7 +28,9 @@ FEWEST_STAGES = 5
 AROUND = 0.25
 """how far from a window its neighbours in size are looked for, as a share of their sides"""
 WHOLE_FROM = 0.5
-"""a size is searched whole from this share of its windows on"""
+"""a size is searched whole from this share of its pixels on: the rest of it costs less than many small parts"""
+PART_COST = 1000
+"""pixels that cost what it costs to begin with a part"""
 
 Plan = tuple[list[list[Level]], list[Sheet]]
 
@@ -113,20 +115,27 @@ def spans_around(
     sizes = np.array([(level.scale, level.step, level.columns, level.rows) for level in levels])
     spans = np.empty((2 * len(triggers), 5), dtype=np.int64)
     count = merged_spans(triggers, sizes, window[0], window[1], spans)
-    return _whole_where_much(spans[:count].tolist(), levels)
+    return _whole_where_much(spans[:count].tolist(), levels, window)
 
 
-def _whole_where_much(spans: list[list[int]], levels: Sequence[Level]) -> list[tuple[Level, Span | None]]:
+def _whole_where_much(
+    spans: list[list[int]], levels: Sequence[Level], window: tuple[int, int]
+) -> list[tuple[Level, Span | None]]:
     wanted: dict[int, list[Span]] = {}
-    for level, *sides in spans:
-        wanted.setdefault(level, []).append(Span(*sides))
+    for number, *sides in spans:
+        wanted.setdefault(number, []).append(Span(*sides))
     result: list[tuple[Level, Span | None]] = []
     for number, of in sorted(wanted.items()):
         level = levels[number]
-        cost = sum((span.end_column - span.column + RUN_UP) * (span.end_row - span.row) for span in of)
-        whole = cost >= WHOLE_FROM * level.columns * level.rows
+        whole = sum(_pixels(span, level, window) + PART_COST for span in of) >= WHOLE_FROM * level.width * level.height
         result += [(level, None)] if whole else [(level, span) for span in of]
     return result
+
+
+def _pixels(span: Span, level: Level, window: tuple[int, int]) -> int:
+    """How many a span's windows and its run-up lie on."""
+    columns, rows = span.end_column - span.column + RUN_UP, span.end_row - span.row
+    return (columns * level.step + window[0]) * (rows * level.step + window[1])
 
 
 def _only_whole(found: Found, machine: Machine) -> Found:

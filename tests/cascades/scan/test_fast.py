@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from cascades.detect import DetectOptions
+from cascades.fit import Fitted
 from cascades.scan.fast import FEWEST_STAGES, FastScanner, merged_spans, shortened
+from cascades.scan.grouping import group_like_opencv
 from cascades.scan.regions import Region
 from cascades.scan.search import Hits, Scanner, ScanOptions
 from pipeline.core.errors import UsageError
-from tests.cascades.drawing import clutter
+from tests.cascades.drawing import clutter, draw_face
 from tests.cascades.random_models import random_cascade
 
 
@@ -33,6 +35,21 @@ def test_fast_finds_some_of_the_exact_windows_with_the_same_totals(seed: int, st
         assert len(found) == len(some.boxes)
         assert len(found.keys() - wanted.keys()) <= 0.02 * len(found)
         assert all(total == wanted[box] for box, total in found.items() if box in wanted)
+
+
+def test_a_cascade_for_drawn_faces_misses_hardly_any_that_the_exact_search_finds(ann: Fitted) -> None:
+    random = np.random.default_rng(65)
+    model, missed, faces = ann.model, 0, 0
+    for _ in range(12):
+        image = clutter(random, 240, 180)
+        for left, top, side in ((10, 20, 40), (90, 60, 60), (170, 100, 50)):
+            draw_face(image, left, top, side, random)
+        fast, exact = (s.scan(image, ScanOptions())[0].boxes for s in (FastScanner([model]), Scanner([model])))
+        wanted, given = (group_like_opencv(boxes, 3).boxes for boxes in (exact, fast))
+        faces += len(wanted)
+        missed += sum(not np.any(np.abs(given - box).max(axis=1) <= 0.25 * box[2]) for box in wanted)
+    assert faces >= 30
+    assert missed <= 0.02 * faces
 
 
 def test_a_picture_smaller_than_the_window_gives_nothing() -> None:
