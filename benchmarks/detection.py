@@ -1,7 +1,8 @@
 """CPU seconds of finding faces, beside `cv2.CascadeClassifier`: `python -m benchmarks.detection --shared DIR`.
 
 DIR holds clips/, cascades/ and bench/ of the project's shared files. Compared are, on the same luma images, OpenCV's
-detectMultiScale without grouping and our search (the same windows); what a second cascade of the same size adds, which is
+detectMultiScale without grouping and our search (the same windows); our fast search, and how many of the exact one's faces
+(grouped as OpenCV does) it finds; what a second cascade of the same size adds, which is
 the same one under another name; what a larger one adds; what a search of regions costs beside their share of the picture.
 Decoding and the conversion to luma are not part of it, nor is compiling, which is done once and kept on disk. The tools
 run in turns, each figure is the least of several turns, user and system seconds of the whole process; quote the ratios.
@@ -20,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.model import CascadeModel
+from cascades.scan.fast import FastScanner
+from cascades.scan.grouping import group_like_opencv
 from cascades.scan.regions import Region
 from cascades.scan.search import Hits, Scanner, ScanOptions
 from cascades.xml import read_xml, write_xml
@@ -31,11 +34,28 @@ TURNS = 2
 TOGETHER = 24
 """images that are searched at a time, as a batch"""
 WANTED_RATIO, WANTED_SECOND = 2.5, 0.7
+WANTED_FAST_RATIO, WANTED_FAST_SHARE = 6.0, 0.98
+NEIGHBORS = 3
+"""windows that make a face, as in detectMultiScale"""
+SAME_FACE = 0.5
+"""intersection over union of two finds of one face"""
 REGIONS = [
     Region(left=x, top=y, right=x + 120, bottom=y + 120, largest=(96, 96))
     for x, y in ((60, 40), (400, 180), (640, 300))
 ]
 REGION_SHARE = len(REGIONS) * 120 * 120 / (854 * 480)
+
+
+@dataclass(frozen=True, slots=True)
+class FastRow:
+    """The fast search with one cascade on one set of images."""
+
+    opencv: float
+    fast: float
+    faces: int
+    """of the exact search"""
+    found: int
+    """of those, by the fast search"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,8 @@ def main() -> None:
         ("ours, trees of depth 2, scenes", trees, scenes, 0),
     ):
         _print(title, len(images), compare(model, images, smallest))
+        if model in (tom, ours):
+            _print_fast(len(images), compare_fast(model, images, smallest))
     one, two = second_cascade(tom, jerry, frames, 48)
     print(f"tom.xml {one / len(frames) * 1e3:.1f} ms, with jerry.xml (2.6 times the stumps) too ", end="")
     print(f"{two / len(frames) * 1e3:.1f} ms: the second costs {(two - one) / one:.0%} of the first")
@@ -107,6 +129,37 @@ def compare(model: CascadeModel, images: Sequence[Luma], smallest_px: int, turns
     return Row(times[0], times[1], same, windows, trees / max(sampled, 1), (times[2] - times[1]) / times[1])
 
 
+def compare_fast(model: CascadeModel, images: Sequence[Luma], smallest_px: int, turns: int = TURNS) -> FastRow:
+    """OpenCV and our fast search on the same images, one thread; faces beside those of the exact search."""
+    cv2.setNumThreads(1)
+    classifier, scanner = _classifier(model), FastScanner([model])
+    smallest = (smallest_px, smallest_px) if smallest_px else (0, 0)
+    options = ScanOptions(scale_factor=SCALE_FACTOR, smallest=smallest)
+
+    def theirs() -> list[object]:
+        return [classifier.detectMultiScale(i, SCALE_FACTOR, 0, minSize=smallest) for i in images]
+
+    times, (_, fast) = _in_turns([theirs, lambda: _scan(scanner, images, options)], turns)
+    counts = [
+        _faces_found(exact.boxes, some.boxes)
+        for exact, some in zip(_scan(Scanner([model]), images, options), fast, strict=True)
+    ]
+    return FastRow(times[0], times[1], sum(faces for faces, _ in counts), sum(found for _, found in counts))
+
+
+def _faces_found(exact_N4: NDArray[np.int64], fast_M4: NDArray[np.int64]) -> tuple[int, int]:
+    """How many faces the windows of the exact search make, and how many of those the windows of the fast one do."""
+    wanted, given = (group_like_opencv(boxes, NEIGHBORS).boxes for boxes in (exact_N4, fast_M4))
+    return len(wanted), sum(_is_among(box, given) for box in wanted)
+
+
+def _is_among(box_4: NDArray[np.int64], others_M4: NDArray[np.int64]) -> bool:
+    ends, others_ends = box_4[:2] + box_4[2:], others_M4[:, :2] + others_M4[:, 2:]
+    sides = np.minimum(ends, others_ends) - np.maximum(box_4[:2], others_M4[:, :2])
+    shared = np.maximum(sides, 0).prod(axis=1)
+    return bool((shared >= SAME_FACE * (box_4[2:].prod() + others_M4[:, 2:].prod(axis=1) - shared)).any())
+
+
 def second_cascade(
     one: CascadeModel, other: CascadeModel, images: Sequence[Luma], smallest_px: int
 ) -> tuple[float, float]:
@@ -130,7 +183,7 @@ def in_regions(model: CascadeModel, images: Sequence[Luma], smallest_px: int) ->
     return whole, parts
 
 
-def _scan(scanner: Scanner, images: Sequence[Luma], options: ScanOptions) -> list[Hits]:
+def _scan(scanner: Scanner | FastScanner, images: Sequence[Luma], options: ScanOptions) -> list[Hits]:
     """The first cascade's hits, images in batches."""
     batches = [images[i : i + TOGETHER] for i in range(0, len(images), TOGETHER)]
     return [hits[0] for batch in batches for hits in scanner.scan_batch(batch, options)]
@@ -200,6 +253,15 @@ def _print(title: str, images: int, row: Row) -> None:
     same = "yes" if row.same else "NO"
     print(
         f"{title:32}{opencv:8.1f}{ours:8.1f}{opencv / ours:6.1f}x  {same:4}  {row.trees_per_window:8.1f}{row.second:14.0%}",
+        flush=True,
+    )
+
+
+def _print_fast(images: int, row: FastRow) -> None:
+    fast, share = row.fast / images * 1e3, row.found / max(row.faces, 1)
+    print(f"{'  fast':32}{row.opencv / images * 1e3:8.1f}{fast:8.1f}{row.opencv / row.fast:6.1f}x  ", end="")
+    print(
+        f"{row.found} of {row.faces} faces, {share:.1%} (wanted: {WANTED_FAST_RATIO:g}x, {WANTED_FAST_SHARE:.0%})",
         flush=True,
     )
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.model import CascadeModel, Stage
+from cascades.scan.fast import FastScanner
 from cascades.scan.grouping import group_like_opencv
 from cascades.scan.overlaps import group_by_strongest
 from cascades.scan.pyramid import FINE_SCALE
@@ -66,6 +67,9 @@ class DetectOptions:
     grouping: Literal["score", "opencv"] = "score"
     """`score`: by overlap, with the options above; `opencv`: what detectMultiScale gives for `min_neighbors`, all of it"""
 
+    mode: Literal["exact", "fast"] = "exact"
+    """`fast`: every second size, the others only around what is found there; regions, and torch, are searched exactly"""
+
     device: str = "cpu"
     """`cpu`: kernels on all cores; `auto`, `cuda` or `torch:cpu`: torch, on a GPU where there is one"""
 
@@ -80,6 +84,8 @@ class DetectOptions:
             raise UsageError(f"min_neighbors must be 1 or more, got {self.min_neighbors}")
         if self.grouping not in ("score", "opencv"):
             raise UsageError(f"grouping must be score or opencv, got {self.grouping!r}")
+        if self.mode not in ("exact", "fast"):
+            raise UsageError(f"mode must be exact or fast, got {self.mode!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +162,7 @@ class Detector:
     def __init__(self, cascades: Sequence[LoadedCascade], options: DetectOptions = DetectOptions()) -> None:
         self.cascades, self.options = tuple(cascades), options
         self._searches = [_Search(cascade, options) for cascade in self.cascades]
-        self._scanner = _scanner([search.model for search in self._searches], options.device)
+        self._scanner = _scanner([search.model for search in self._searches], options)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Detector, (self.cascades, self.options)
@@ -211,12 +217,12 @@ class Detector:
         ]
 
 
-def _scanner(models: list[CascadeModel], device: str) -> "Scanner | TorchScanner":
-    if device == "cpu":
-        return Scanner(models)
+def _scanner(models: list[CascadeModel], options: DetectOptions) -> "Scanner | FastScanner | TorchScanner":
+    if options.device == "cpu":
+        return FastScanner(models) if options.mode == "fast" else Scanner(models)
     from cascades.on_torch.scanner import TorchScanner
 
-    return TorchScanner(models, device)
+    return TorchScanner(models, options.device)
 
 
 class _Search:

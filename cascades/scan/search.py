@@ -59,7 +59,7 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a cascade finds on some levels."""
+    """What a cascade finds on a sheet."""
 
     window: tuple[int, int]
     levels: Sequence[Level]
@@ -92,7 +92,7 @@ class Scanner:
         self, images: Sequence[Luma], options: Sequence[ScanOptions] | ScanOptions = ScanOptions()
     ) -> list[list[Hits]]:
         """The same for several images; all their levels are shared out among the cores."""
-        each = self._each(options)
+        each = self.option_of_each(options)
         return self._run(images, [self._plan(image.shape, each) for image in images])
 
     def scan_regions(
@@ -107,12 +107,13 @@ class Scanner:
         because of windows more than `RUN_UP` columns left of the region.
         """
         size, wanted = (image_HW.shape[1], image_HW.shape[0]), []
-        for machine, option, areas in zip(self.machines, self._each(options), regions, strict=True):
-            levels = _levels(machine, size, option)
+        for machine, option, areas in zip(self.machines, self.option_of_each(options), regions, strict=True):
+            levels = levels_for(machine, size, option)
             wanted.append([(level, span) for level in levels for span in spans_of(areas, level, machine.window)])
         return self._run([image_HW], [sheets_for(self.machines, wanted, size)])[0]
 
-    def _each(self, options: Sequence[ScanOptions] | ScanOptions) -> tuple[ScanOptions, ...]:
+    def option_of_each(self, options: Sequence[ScanOptions] | ScanOptions) -> tuple[ScanOptions, ...]:
+        """One for each cascade."""
         each = (options,) * len(self.machines) if isinstance(options, ScanOptions) else tuple(options)
         if len(each) != len(self.machines):
             raise ValueError(f"{len(each)} options for {len(self.machines)} cascades; give one for all or one for each")
@@ -125,31 +126,42 @@ class Scanner:
             if len(self._plans) >= PLANS_KEPT:
                 self._plans.clear()
             size = (shape[1], shape[0])
-            levels = [_levels(machine, size, option) for machine, option in zip(self.machines, options, strict=True)]
+            levels = [levels_for(machine, size, option) for machine, option in zip(self.machines, options, strict=True)]
             plan = sheets_for(self.machines, [[(level, None) for level in of] for of in levels], size)
             self._plans[shape, options] = plan
         return plan
 
     def _run(self, images: Sequence[Luma], plans: Sequence[Sequence[Sheet]]) -> list[list[Hits]]:
-        tasks = [(n, sheet) for n, plan in enumerate(plans) for sheet in plan]
-        order = _dealt(len(tasks))
-        done: list[list[Found]] = [[] for _ in tasks]
-
-        def run(first: int, end: int) -> None:
-            for i in order[first:end]:
-                done[i] = _search(tasks[i][1], images[tasks[i][0]], self.machines)
-
-        in_slices(run, len(tasks), 1)
-        results = [[list[Found]() for _ in self.machines] for _ in images]
-        for (n, sheet), found in zip(tasks, done, strict=True):
-            for part, of_part in zip(sheet.parts, found, strict=True):
-                results[n][part.cascade].append(of_part)
-        return [
-            [hits_of(found, image.shape) for found in of_image] for image, of_image in zip(images, results, strict=True)
-        ]
+        found = run_sheets(images, plans, self.machines, self.machines)
+        return [[hits_of(of, image.shape) for of in of_image] for image, of_image in zip(images, found, strict=True)]
 
 
-def _levels(machine: Machine, size: tuple[int, int], option: ScanOptions) -> list[Level]:
+def run_sheets(
+    images: Sequence[Luma], plans: Sequence[Sequence[Sheet]], machines: Sequence[Machine], judges: Sequence[Machine]
+) -> list[list[list[Found]]]:
+    """What each machine finds on the sheets of each image: by image, machine, sheet.
+
+    Args:
+        judges: for each machine one of the same window and sort of features, whose stages the numbers are of.
+    """
+    tasks = [(n, sheet) for n, plan in enumerate(plans) for sheet in plan]
+    order = _dealt(len(tasks))
+    done: list[list[Found]] = [[] for _ in tasks]
+
+    def run(first: int, end: int) -> None:
+        for i in order[first:end]:
+            done[i] = _search(tasks[i][1], images[tasks[i][0]], machines, judges)
+
+    in_slices(run, len(tasks), 1)
+    results = [[list[Found]() for _ in machines] for _ in images]
+    for (n, sheet), found in zip(tasks, done, strict=True):
+        for part, of_part in zip(sheet.parts, found, strict=True):
+            results[n][part.cascade].append(of_part)
+    return results
+
+
+def levels_for(machine: Machine, size: tuple[int, int], option: ScanOptions) -> list[Level]:
+    """Those of a picture of a width and height, the largest first."""
     return levels_of(size, machine.window, option.scale_factor, option.smallest, option.largest, option.closest)
 
 
@@ -158,7 +170,7 @@ def _dealt(count: int) -> list[int]:
     return [i for start in range(8) for i in range(start, count, 8)]
 
 
-def _search(sheet: Sheet, image_HW: Luma, machines: Sequence[Machine]) -> list[Found]:
+def _search(sheet: Sheet, image_HW: Luma, machines: Sequence[Machine], judges: Sequence[Machine]) -> list[Found]:
     """What each part of a sheet finds; cascades whose windows are of one size share the norms."""
     sums = Sums(sheet.layout, *sheet.layout.integrals(image_HW))
     norms: dict[tuple[bool, tuple[int, int]], NDArray[np.float32]] = {}
@@ -170,7 +182,7 @@ def _search(sheet: Sheet, image_HW: Luma, machines: Sequence[Machine]) -> list[F
             norms[key] = machine.norms(sums)
         work = np.zeros(2, dtype=np.int64)
         numbers = machine.scan(sums, norms[key], part.spans, True, work)
-        passed = machine.judge(sums, norms[key], numbers)
+        passed = judges[part.cascade].judge(sums, norms[key], numbers)
         results.append(_found(part, machine.window, passed, numbers, int(work.sum())))
     return results
 
