@@ -6,7 +6,7 @@ threads. Kernels that call one another live in one file: Numba's cache does not 
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
@@ -45,12 +45,27 @@ def compiled(function: Kernel) -> Kernel:
         return cast(Kernel, numba.njit(nogil=True)(function))
 
 
+_sharers = 1
+
+
 def thread_count() -> int:
-    """Cores this process may use; `TOONSIFT_THREADS` says otherwise."""
+    """Cores this process may use, or its part of them; `TOONSIFT_THREADS` says otherwise."""
     asked = os.environ.get("TOONSIFT_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(cores // _sharers, 1)
+
+
+@contextlib.contextmanager
+def sharing_cores(sharers: int) -> Iterator[None]:
+    """While it lasts kernels take one part in `sharers` of the cores: another process is at work for this one."""
+    global _sharers
+    before, _sharers = _sharers, sharers
+    try:
+        yield
+    finally:
+        _sharers = before
 
 
 def in_slices(work: Callable[[int, int], object], count: int, smallest: int) -> None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cascades.compiled import sharing_cores
 from cascades.detect import DetectOptions, Detector, LoadedCascade
 from pipeline.core.errors import DecodingStoppedError, VideoError
 from pipeline.core.records import Detection, Episode
@@ -93,7 +94,8 @@ def _mine(job: MiningJob, path: Path, send: Send) -> MinedEnd:
     if job.resume_from_pts is not None:
         from_pts = search_from_pts(job.resume_from_pts, job.episode.time_base, options)
     ticks = _Ticks(send)
-    with contextlib.closing(watch(path, options.fps, options.shots.small_width, from_pts=from_pts)) as frames:
+    watched = watch(path, options.fps, options.shots.small_width, from_pts=from_pts)
+    with sharing_cores(2), contextlib.closing(watched) as frames:  # ffmpeg decodes meanwhile
         for shot in mining.shots(frames, ticks.one):
             send(shot)
     ticks.rest()
