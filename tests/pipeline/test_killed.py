@@ -1,5 +1,6 @@
 """kill -9 at random moments: after running again everything is as if nothing had happened."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -116,11 +117,19 @@ def test_mining_and_exporting_end_the_same_however_often_they_are_killed(
 def workers_of(process: "subprocess.Popen[bytes]") -> list[int]:
     """Processes of the pool that a command runs, where the system tells."""
     found = []
-    for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
-        for pid in task.read_text().split():
-            line = Path(f"/proc/{pid}/cmdline")
-            if line.exists() and b"spawn_main" in line.read_bytes():
-                found.append(int(pid))
+    for pid in children_of(process.pid):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that one has started and that still run."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            found += [int(child) for child in task.read_text().split()]
     return found
 
 
@@ -170,9 +179,10 @@ def strike(words: list[str], chance: random.Random, longest: float) -> str:
         os.killpg(process.pid, signal.SIGKILL)
     else:
         victim = chance.choice(workers)
-        theirs = [int(p) for t in Path(f"/proc/{victim}/task").glob("*/children") for p in t.read_text().split()]
+        theirs = children_of(victim)
         wanted = "ffmpeg" if wanted == "ffmpeg" and theirs else "worker"
-        os.kill(chance.choice(theirs) if wanted == "ffmpeg" else victim, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile: nobody was hurt
+            os.kill(chance.choice(theirs) if wanted == "ffmpeg" else victim, signal.SIGKILL)
     assert process.stderr is not None
     with process.stderr:
         said = process.stderr.read()
