@@ -89,15 +89,6 @@ def chosen_cascades(
     return list({cascade.key: cascade for cascade in loaded}.values())
 
 
-def mining_cascades(
-    workspace: Workspace, wanted: Sequence[str], wanted_precision: float | None = None
-) -> list[LoadedCascade]:
-    """`chosen_cascades`; those that came as files are kept, so that what they find can be traced. Call under the lock."""
-    chosen = chosen_cascades(workspace, wanted, wanted_precision)
-    keep_cascades(workspace, chosen)
-    return chosen
-
-
 def keep_cascades(workspace: Workspace, chosen: Sequence[LoadedCascade]) -> None:
     """Keeps those that the workspace does not know under a name that says so. Call under the lock."""
     known = {c.sha256 for c in workspace.catalogue.all(Cascade)}
