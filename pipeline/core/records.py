@@ -319,6 +319,16 @@ class Label:
     """where the answer came from: the file imported, or a Label Studio project"""
     created: str
     """UTC, ISO 8601"""
+    seconds: float = 0.0
+    """how long the annotator took; 0 when not known"""
+    annotation: str = ""
+    """the server's own key of the answer; empty for an answer from a file"""
+    prediction: str = ""
+    """which model's or cascade's suggestion the annotator was shown; empty: none"""
+    via: str = ""
+    """id of the sheet (a track, or a near-duplicate group) that was answered as a whole; empty: the crop itself was"""
+    withdrawn: str = ""
+    """UTC, ISO 8601: when the answer was found deleted on the server; empty while it stands. Never counted again"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,4 +85,11 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX repeats_episode ON repeats(episode);
     ALTER TABLE shots ADD COLUMN transition TEXT NOT NULL DEFAULT 'cut';
     """,
+    """
+    ALTER TABLE labels ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+    ALTER TABLE labels ADD COLUMN annotation TEXT NOT NULL DEFAULT '';
+    ALTER TABLE labels ADD COLUMN prediction TEXT NOT NULL DEFAULT '';
+    ALTER TABLE labels ADD COLUMN via TEXT NOT NULL DEFAULT '';
+    ALTER TABLE labels ADD COLUMN withdrawn TEXT NOT NULL DEFAULT '';
+    """,
 )
