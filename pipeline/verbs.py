@@ -319,7 +319,8 @@ def status(ctx: typer.Context) -> None:
     session = session_of(ctx)
     found = inventory.status(session.workspace())
     session.table(found["workspace"], ("what", "count"), [(k, v) for k, v in found.items() if isinstance(v, int)])
-    session.emit(found, [f"failed: {f['stage']} {f['item']}: {f['reason']}" for f in found["failed"]])
+    lines = [f"unfinished: {u['path']}, mined to {u['mined_seconds']:.1f} s" for u in found["unfinished"]]
+    session.emit(found, lines + [f"failed: {f['stage']} {f['item']}: {f['reason']}" for f in found["failed"]])
 
 
 def trace(
