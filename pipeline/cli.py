@@ -15,7 +15,7 @@ import typer
 
 import pipeline
 from cascades import cli as cascades_cli
-from pipeline import dataset_verbs, verbs
+from pipeline import dataset_verbs, model_verbs, verbs
 from pipeline.console import Session
 from pipeline.core.errors import ToonsiftError, UsageError
 from train import cli as train_cli
@@ -67,6 +67,7 @@ app.command("rebuild")(dataset_verbs.rebuild)
 app.command("train")(train_cli.train)
 app.command("evaluate")(train_cli.evaluate)
 app.command("leak-study")(train_cli.leak_study)
+app.command("predict")(model_verbs.predict)
 app.command("list")(verbs.list_)
 app.command("status")(verbs.status)
 app.command("trace")(verbs.trace)
