@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.console import session_of
+
+if TYPE_CHECKING:
+    from pipeline.core.workspace import Workspace
 
 
 class DeviceName(StrEnum):
@@ -19,6 +22,13 @@ class DeviceName(StrEnum):
 
 Device = Annotated[DeviceName, typer.Option("--device", help="auto takes CUDA when there is one.")]
 RunName = Annotated[str, typer.Argument(help="Id or folder of a finished training run.")]
+
+
+def write_run_page(workspace: "Workspace", folder: Path) -> Path:
+    """The page of a training run, `report.html` in its folder."""
+    from pipeline.report.run_page import build_run_page
+
+    return build_run_page(workspace, folder)
 
 
 def predict(
@@ -45,9 +55,9 @@ def predict(
 ) -> None:
     """Say who feels what when in an episode: timeline, subtitles, an annotated video, and who is the happiest."""
     from pipeline.predicting import PredictCall, PredictFlags
-    from train.cli import _require_torch
+    from train.cli import require_torch
 
-    _require_torch()
+    require_torch()
     said = {"min_confidence": min_confidence, "stay_seconds": stay_seconds, "smooth": smooth}
     told = PredictFlags(
         video=video, run=run, cascades=cascade or [], out=out, emotion=emotion, device=device.value, annotate=annotate,
@@ -64,9 +74,9 @@ def onnx(
     """Export a trained model as ONNX, compared with onnxruntime on its test split."""
     from pipeline.core.errors import CheckpointError
     from pipeline.predicting import dataset_of
-    from train.cli import _require_torch
+    from train.cli import require_torch
 
-    _require_torch()
+    require_torch()
     from train.onnx import export_onnx
     from train.predict import load_run
     from train.runs import find_run, read_summary
@@ -100,10 +110,9 @@ def explain(
     """Look inside a trained model: where it looks, its worst mistakes, confused classes, likely label errors."""
     from pipeline.core.errors import DatasetError
     from pipeline.predicting import dataset_of
-    from train.cli import _require_torch
+    from train.cli import require_torch
 
-    _require_torch()
-    from pipeline.report.run_page import build_run_page
+    require_torch()
     from train.explain.looking import FOLDER, MISTAKES, QUEUE
     from train.explain.looking import explain as look_inside
     from train.predict import load_run
@@ -120,7 +129,7 @@ def explain(
             "workspace; copy it back or export it again"
         )
     found = look_inside(model, folder, dataset, folds, session.progress)
-    page = build_run_page(workspace, folder)
+    page = write_run_page(workspace, folder)
     rows = [
         (" / ".join(p["classes"]), p["first_as_second"] + p["second_as_first"], p["share"])
         for p in found["confused_pairs"]

@@ -5,12 +5,15 @@ from pathlib import Path
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import inside
+from pipeline.report import wording
 from pipeline.report.documents import Document, as_list, as_number, as_object, as_text, as_whole, read_document
 from pipeline.report.thumbnails import Gallery, Picture
 
 DOCUMENT = "explain/explain.json"
 SHEETS_SHOWN, PAIRS_SHOWN, SUSPECTS_SHOWN = 30, 10, 20
 SHEET_PIXELS = 720
+FEW_RIGHT = 0.7
+"""share right, below which a model's doubts about labels say little"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,6 @@ def inside_section(folder: Path, gallery: Gallery) -> InsideSection:
             layer="", sheets=(), pairs=(), pairs_total=0, suspects=(), suspects_total=0, judged="", trouble=str(error)
         )
     pairs, suspects = as_list(found.get("confused_pairs")), as_list(found.get("suspects"))
-    judged = as_object(found.get("judged"))
     return InsideSection(
         layer=as_text(found.get("layer")),
         sheets=tuple(_sheet(folder, as_object(one), gallery) for one in as_list(found.get("sheets"))[:SHEETS_SHOWN]),
@@ -90,9 +92,18 @@ def inside_section(folder: Path, gallery: Gallery) -> InsideSection:
         pairs_total=len(pairs),
         suspects=tuple(_suspect(as_object(one)) for one in suspects[:SUSPECTS_SHOWN]),
         suspects_total=len(suspects),
-        judged=f"{as_whole(judged.get('examples')):,} labels judged: {as_text(judged.get('how'))}",
+        judged=_judged(as_object(found.get("judged"))),
         trouble="",
     )
+
+
+def _judged(found: Document) -> str:
+    accuracy = as_number(found.get("accuracy"))
+    said = f"{as_whole(found.get('examples')):,} labels judged: {as_text(found.get('how'))}"
+    if accuracy is None:
+        return said
+    warning = "; at that, most doubts are its own" if accuracy < FEW_RIGHT else ""
+    return f"{said}, which agrees with {wording.percent(accuracy, 0)} of them{warning}"
 
 
 def _sheet(folder: Path, found: Document, gallery: Gallery) -> SheetView:

@@ -75,7 +75,11 @@ def explain(
         "examples": len(held_out.examples),
         "mistakes": [asdict(one) for one in mistakes],
         "confused_pairs": [asdict(one) for one in confused_pairs(held_out, model.classes)],
-        "judged": {"examples": len(unseen.examples), "how": unseen.how},
+        "judged": {
+            "examples": len(unseen.examples),
+            "how": unseen.how,
+            "accuracy": round(float((unseen.probabilities.argmax(axis=1) == unseen.labels).mean()), 4),
+        },
         "suspects": [asdict(one) for one in suspects],
     }
     write_json(target / DOCUMENT, document)
