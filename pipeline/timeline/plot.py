@@ -33,7 +33,7 @@ def shares_svg(shares: dict[str, Any], emotions: Sequence[str], title: str) -> s
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" '
         'font-family="system-ui, sans-serif" fill="currentColor"><title>{2}</title>'
         '<rect width="{0}" height="{1}" fill="#ffffff"/><g color="#1b1b1b">'
-    ).format(WIDTH, height, f"{title}: {sure}")
+    ).format(WIDTH, height, _printable(f"{title}: {sure}"))
     return str(head + Markup("").join(parts) + Markup("</g></svg>\n"))
 
 
@@ -59,5 +59,10 @@ def _text(x: float, y: float, text: str, size: int, *, bold: bool = False, end: 
     return Markup(
         '<text x="{}" y="{}" font-size="{}" font-weight="{}" text-anchor="{}" fill="#1b1b1b">{}</text>'
     ).format(
-        x, y, size, "600" if bold else "400", "end" if end else "start", "".join(c for c in text if c.isprintable())
+        x, y, size, "600" if bold else "400", "end" if end else "start", _printable(text)
     )
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which XML does not allow."""
+    return "".join(c for c in text if c.isprintable())
