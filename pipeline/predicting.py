@@ -63,6 +63,8 @@ class PredictCall:
         self.options = resolve(TimelineOptions, settings.get("timeline", {}), told.flags, "timeline")
         self.mining = resolve(MineOptions, settings.get("mine", {}), {}, "mine")
         check_readable(told.video)
+        if told.out is not None and told.out.exists() and not told.out.is_dir():
+            raise UsageError(f"--out {told.out} is a file; give a folder")
 
     def predict(self) -> None:
         """Does what is not done yet, and says where it lies."""

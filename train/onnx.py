@@ -4,6 +4,7 @@ Written by torch's own exporter (torch.export), then compared with the model its
 """
 
 import contextlib
+import importlib
 import io
 import json
 import logging
@@ -161,10 +162,10 @@ def _written(model: Model, summary: Summary) -> bytes:
 
 
 def _asked(content: bytes, images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    found, start = [], 0
+    runtime: Any = importlib.import_module("onnxruntime")
+    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    found: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
+    start = 0
     while start < len(images):
         size = BATCHES[len(found) % len(BATCHES)]
         found.append(session.run([OUTPUT], {INPUT: images[start : start + size].numpy()})[0])

@@ -102,7 +102,7 @@ def _followed(
     step_ticks = max(1, round(1 / (mined.fps * seconds)))
     found = []
     for id, seen in faces.items():
-        track, rows = tracks[id], ~np.isnan(said[id]).any(axis=1)
+        track, rows = tracks[id], np.asarray(~np.isnan(said[id]).any(axis=1))
         seen = tuple(one for one, good in zip(seen, rows, strict=True) if good)
         if not seen or track.shot not in shots:
             continue  # a damaged file may end before the frame that was searched once

@@ -58,9 +58,7 @@ def _bar(top: int, share: dict[str, Any], emotions: Sequence[str], asked: str) -
 def _text(x: float, y: float, text: str, size: int, *, bold: bool = False, end: bool = False) -> Markup:
     return Markup(
         '<text x="{}" y="{}" font-size="{}" font-weight="{}" text-anchor="{}" fill="#1b1b1b">{}</text>'
-    ).format(
-        x, y, size, "600" if bold else "400", "end" if end else "start", _printable(text)
-    )
+    ).format(x, y, size, "600" if bold else "400", "end" if end else "start", _printable(text))
 
 
 def _printable(text: str) -> str:

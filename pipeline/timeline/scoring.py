@@ -59,17 +59,19 @@ def score_timeline(timeline: Timeline, truth: EpisodeTruth) -> TimelineScores:
                 rows.append((t, *_said(face.said, face.smoothed, place, t, least)))
     if not rows:
         raise ValueError(f"{timeline.episode.name}: no face that was followed is a true one")
-    t, alone, smoothed, sure, loss_alone, loss_smoothed = (np.array(column) for column in zip(*rows, strict=True))
-    right = smoothed == t
+    true_N, alone_N, smoothed_N, sure_N, loss_alone_N, loss_smoothed_N = (
+        np.array(column) for column in zip(*rows, strict=True)
+    )
+    right_N = smoothed_N == true_N
     return TimelineScores(
         faces=len(rows),
         not_faces=not_faces,
-        alone=float((alone == t).mean()),
-        smoothed=float(right.mean()),
-        said=float(right[sure].mean()) if sure.any() else 0.0,
-        unsure=float((~sure).mean()),
-        log_loss_alone=float(loss_alone.mean()),
-        log_loss_smoothed=float(loss_smoothed.mean()),
+        alone=float((alone_N == true_N).mean()),
+        smoothed=float(right_N.mean()),
+        said=float(right_N[sure_N].mean()) if sure_N.any() else 0.0,
+        unsure=float((~sure_N).mean()),
+        log_loss_alone=float(loss_alone_N.mean()),
+        log_loss_smoothed=float(loss_smoothed_N.mean()),
     )
 
 

@@ -114,7 +114,7 @@ def _ticks(timeline: Timeline, shots: list[str], names: list[str]) -> NDArray[np
 def _normalised(ticks: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shares over the last axis; no number where there is no time."""
     total = ticks.sum(axis=-1, keepdims=True)
-    return np.divide(ticks, total, out=np.full_like(ticks, np.nan), where=total > 0)
+    return np.asarray(np.divide(ticks, total, out=np.full_like(ticks, np.nan), where=total > 0))
 
 
 def _share(emotion: str, share: float, drawn_R: NDArray[np.float64]) -> Share:

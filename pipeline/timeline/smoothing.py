@@ -39,9 +39,9 @@ def smoothed(
     logs = np.log(np.clip(said_TC, LEAST, 1.0))
     group_T = np.concatenate([[0], np.cumsum(np.diff(np.asarray(holds_T)) != 0)]).astype(np.int64)
     groups = int(group_T[-1]) + 1
-    counts = np.bincount(group_T, minlength=groups)
-    logs_GC = np.stack([np.bincount(group_T, weights=column, minlength=groups) for column in logs.T], axis=1)
-    logs_GC /= counts[:, None]
+    counts = np.bincount(group_T, minlength=groups).astype(np.float64)
+    sums_CG = [np.bincount(group_T, weights=column, minlength=groups) for column in logs.T]
+    logs_GC = np.stack(sums_CG, axis=1).astype(np.float64) / counts[:, None]
     times_G = np.bincount(group_T, weights=np.asarray(seconds_T, dtype=np.float64), minlength=groups) / counts
     gaps = np.diff(times_G)
     weights = np.ones(groups)

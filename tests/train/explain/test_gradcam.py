@@ -66,7 +66,7 @@ def test_a_net_trained_on_a_planted_patch_looks_at_it_and_random_weights_do_not(
     """The sanity check of Adebayo et al. 2018: the maps depend on what was learned."""
     torch.manual_seed(0)
     net = Small()
-    before = share_on_stripes(net, 1)
+    before = float(np.mean([share_on_stripes(Small(), 1) for _ in range(5)]))
     optimizer = torch.optim.Adam(net.parameters(), lr=0.005)
     for step in range(100):
         images, labels, _ = planted(32, 100 + step)
@@ -79,7 +79,7 @@ def test_a_net_trained_on_a_planted_patch_looks_at_it_and_random_weights_do_not(
     after = share_on_stripes(net, 1)
     print(f"heat on the stripes: {after:.2f} trained, {before:.2f} random weights, 0.50 by chance")
     assert after > 0.75
-    assert before < 0.6
+    assert before < 0.65
 
 
 class Branches(nn.Module):
