@@ -20,9 +20,11 @@ from pipeline.crops import CropOptions
 from pipeline.engines.local import LocalEngine
 from pipeline.flow.mining import Wanted, mine_planned
 from pipeline.flow.planning import plan
+from pipeline.flow.repeats import find_repeats
 from pipeline.frames import check_readable
 from pipeline.ingest import content_of, episode_id
 from pipeline.mine import MineOptions
+from pipeline.repeats import RepeatOptions
 from pipeline.timeline.building import Classify, MinedFaces, build_timeline
 from pipeline.timeline.documents import FORMAT, write_documents
 from pipeline.timeline.plot import shares_svg
@@ -89,6 +91,7 @@ class PredictCall:
             return
         timeline, shares = self._classified(workspace, model, mined, emotions, key)
         out.mkdir(parents=True, exist_ok=True)
+        (out / VIDEO).unlink(missing_ok=True)  # one of other options would say something else than the timeline
         if self.told.annotate:
             write_annotated(timeline, self.told.video, out / VIDEO, self.session.progress)
         write_text(out / "subtitles.srt", srt_of(timeline))
@@ -156,6 +159,8 @@ class PredictCall:
                     raise VideoError(outcome.reason)
                 if outcome.status == "failed":
                     self.session.warn(outcome.reason)
+            repeats = resolve(RepeatOptions, read_settings(Path()).get("repeats", {}), {}, "repeats")
+            find_repeats(workspace, repeats, self.session.progress)
 
     def _say(self, out: Path, document: dict[str, Any], status: str) -> None:
         shares, spans = document["shares"], sum(len(rows) for rows in document["characters"].values())
