@@ -11,7 +11,7 @@ from pipeline.core.records import Detection, Episode, Hold, Run, Shot, Track
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
 from pipeline.frames import decode
-from pipeline.predicting import classifier, emotions_of
+from pipeline.predicting import classifier, dataset_of, emotions_of
 from pipeline.timeline.building import MinedFaces, build_timeline, smoothed_anew
 from pipeline.timeline.records import TimelineOptions
 from pipeline.timeline.scoring import score_timeline
@@ -59,6 +59,7 @@ def test_an_episode_becomes_a_timeline_subtitles_a_video_and_an_answer(toonsift:
     assert "who is the most happy?" in (work / "reports" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_other_options_make_it_anew_and_faces_below_the_confidence_stay_unsure(
     toonsift: Toonsift, work: Path, tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_other_options_make_it_anew_and_faces_below_the_confidence_stay_unsure(
     assert not (tmp_path / "out" / "annotated.mp4").exists()
 
 
+@pytest.mark.slow
 def test_an_episode_that_was_never_mined_is_mined_first_and_nobody_in_it_is_no_failure(
     toonsift: Toonsift, work: Path, tmp_path: Path
 ) -> None:
@@ -82,6 +84,7 @@ def test_an_episode_that_was_never_mined_is_mined_first_and_nobody_in_it_is_no_f
     assert "new" in {episode.name for episode in Workspace(work).catalogue.all(Episode)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -109,8 +112,6 @@ def test_against_the_drawings_exact_truth(work: Path) -> None:
     workspace, episode = Workspace(work), held_out(work)
     truth = read_truth(next(work.rglob("truth.json"))).episode(episode.name)
     model = load_run(work / "runs" / run_of(work), "cpu")
-    from pipeline.predicting import dataset_of
-
     dataset = dataset_of(workspace, model.run.dataset_digest)
     assert dataset is not None
     run, of = workspace.catalogue.get(Run, f"mine:{episode.id}"), {"episode": episode.id}
@@ -137,6 +138,7 @@ def test_against_the_drawings_exact_truth(work: Path) -> None:
     assert raw.smoothed == raw.alone == scores[-1].alone
 
 
+@pytest.mark.slow
 def test_explaining_writes_the_runs_page_and_a_queue(toonsift: Toonsift, work: Path) -> None:
     done = toonsift("--json", "explain", run_of(work), workspace=work)
     assert done.code == 0, done.err
