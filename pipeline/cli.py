@@ -15,7 +15,7 @@ import typer
 
 import pipeline
 from cascades import cli as cascades_cli
-from pipeline import dataset_verbs, verbs
+from pipeline import dataset_verbs, model_verbs, verbs
 from pipeline.console import Session
 from pipeline.core.errors import ToonsiftError, UsageError
 from train import cli as train_cli
@@ -65,8 +65,12 @@ app.command("verify")(dataset_verbs.verify)
 app.command("diff")(dataset_verbs.diff)
 app.command("rebuild")(dataset_verbs.rebuild)
 app.command("train")(train_cli.train)
+train_cli.AFTER_TRAINING.append(model_verbs.write_run_page)
 app.command("evaluate")(train_cli.evaluate)
 app.command("leak-study")(train_cli.leak_study)
+app.command("predict")(model_verbs.predict)
+app.command("onnx")(model_verbs.onnx)
+app.command("explain")(model_verbs.explain)
 app.command("list")(verbs.list_)
 app.command("status")(verbs.status)
 app.command("trace")(verbs.trace)
