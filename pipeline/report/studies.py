@@ -32,6 +32,7 @@ BASELINE_NAMES = {
     "nearest_features": "nearest edges, colours",
 }
 BASELINE_HUE = "k7"
+METRIC_NAMES = {"macro_f1": "Macro F1", "accuracy": "Accuracy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +168,7 @@ def _charts(
     at_home: Sequence[Document],
 ) -> tuple[Chart, ...]:  # fmt: skip
     charts = []
-    for metric, title in (("macro_f1", "Macro F1"), ("accuracy", "Accuracy")):
+    for metric, title in METRIC_NAMES.items():
         dots = [_dot(line, metric, rows, hues[as_text(line.get("recipe"))]) for line in lines]
         trivial = [_dot(line, metric, [], BASELINE_HUE) for line in baselines]
         best = max(trivial, key=lambda dot: dot.mean, default=None)
@@ -246,11 +247,7 @@ def _reliability(lines: Sequence[Document], hues: dict[str, str]) -> tuple[Chart
 
 
 def _tables(document: Document, lines: Sequence[Document], baselines: Sequence[Document]) -> Iterable[Table]:
-    pairs = [*_objects(document.get("pairs")), *_objects(document.get("beside_baseline"))]
-    if pairs:
-        cells = [_pair_cells(pair) for pair in pairs[:PAIRS_SHOWN]]
-        heads = ("First", "Second", "Metric", "Difference", "p, test set", "p, training", "p", "p corrected", "")
-        yield Table(title="Pairs on the same test examples", columns=heads, rows=tuple(cells), total=len(pairs))
+    yield from _pair_tables(document, "macro_f1")
     everyone = [*lines, *baselines]
     names = tuple(BASELINE_NAMES.get(n := as_text(line.get("recipe")), n) for line in everyone)
     for key, figure, size in (
@@ -265,9 +262,19 @@ def _tables(document: Document, lines: Sequence[Document], baselines: Sequence[D
             )
             for name, one in list(groups.items())[:GROUPS_SHOWN]
         ]
-        if found:
+        if len(found) > 1:
             title = f"{'F1' if key == 'class' else 'Macro F1'} per {key}"
             yield Table(title=title, columns=(key, "examples", *names), rows=tuple(found), total=len(groups))
+
+
+def _pair_tables(document: Document, metric: str) -> Iterable[Table]:
+    every = [*_objects(document.get("pairs")), *_objects(document.get("beside_baseline"))]
+    pairs = [pair for pair in every if pair.get("metric") == metric]
+    if pairs:
+        cells = tuple(_pair_cells(pair) for pair in pairs[:PAIRS_SHOWN])
+        heads = ("First", "Second", "Difference", "p, test set", "p, training", "p", "p corrected", "")
+        title = f"{METRIC_NAMES[metric]} of pairs, on the same test examples"
+        yield Table(title=title, columns=heads, rows=cells, total=len(pairs))
 
 
 def _pair_cells(pair: Document) -> tuple[str, ...]:
@@ -277,7 +284,6 @@ def _pair_cells(pair: Document) -> tuple[str, ...]:
     return (
         as_text(pair.get("first")),
         BASELINE_NAMES.get(second, second),
-        wording.titled(as_text(pair.get("metric"))),
         f"{difference:+.3f}",
         *("\u2013" if value is None else f"{value:.3f}" for value in values),
         "more than luck" if p is not None and p < 0.05 else "",
@@ -303,6 +309,7 @@ def _details(document: Document, rows: Sequence[Document]) -> Iterable[Table]:
             f"What the study reports, as context: {as_text(published.get('source'))}; {as_text(published.get('data'))}"
         )
         yield Table(title=title, columns=("Recipe", "Figures"), rows=tuple(reported), total=len(reported))
+    yield from _pair_tables(document, "accuracy")
     keys = ("accuracy", "macro_f1", "ece", "epochs", "images_seen", "seconds", "cpu_seconds")
     cells = tuple(
         (as_text(row.get("recipe")), as_text(row.get("seed")), *(wording.plain(row.get(key)) for key in keys),

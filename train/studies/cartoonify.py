@@ -23,6 +23,8 @@ DESCRIPTIONS: dict[Method, str] = {
 }
 SIDE = 256
 """pictures are worked on at this length of their longer side at most: the filters' sizes are in pixels"""
+DARKENED = 0.3
+"""lines never take more of a picture's light; where they seem to, OpenCV has divided by nothing"""
 Picture = NDArray[np.uint8]
 
 
@@ -71,9 +73,15 @@ def _edges(picture: Picture, strength: float) -> Picture:
 
 
 def _stylization(picture: Picture, strength: float) -> Picture:
-    """Gastal & Oliveira 2011, Domain transform for edge-aware image and video processing."""
-    drawn = cv2.stylization(picture, sigma_s=10 + 90 * strength, sigma_r=0.1 + 0.6 * strength)
-    return np.asarray(drawn, dtype=np.uint8)
+    """Gastal & Oliveira 2011, Domain transform for edge-aware image and video processing; mixed with the picture itself.
+
+    OpenCV scales the lines by the strongest gradient that its filter leaves, so a picture without any comes out black: it
+    is left as it is.
+    """
+    drawn = cv2.stylization(picture, sigma_s=60, sigma_r=0.45)
+    if drawn.mean() < DARKENED * picture.mean():
+        return picture
+    return np.asarray(cv2.addWeighted(picture, 1 - strength, drawn, strength, 0), dtype=np.uint8)
 
 
 def _smooth(picture: Picture, strength: float) -> Picture:

@@ -53,7 +53,7 @@ def leaning_words(arm: dict[str, Any], shares: dict[str, Any]) -> str:
     most = int(np.argmax(excess))
     said = []
     if excess[most] > LEANING:
-        largest = shares["prior"][most] >= max(shares["prior"])
+        largest = shares["prior"][most] > max(*shares["prior"][:most], *shares["prior"][most + 1 :])
         said.append(
             f"{arm['name']} calls {arm['predicted'][most]:.0%} of the target {shares['classes'][most]}, which "
             f"{shares['truth'][most]:.0%} of it is" + (": the largest class of its training" if largest else "")

@@ -25,7 +25,7 @@ from train.studies.derived import Fold, derived
 from train.studies.labelmap import LabelMap, label_map, mapped_source
 from train.studies.priors import leaning_words, shares_of
 from train.studies.restyle import Look, restyled
-from train.studies.tables import Line, best_of, cautions, findings, pairs_of, row_of, summary_of
+from train.studies.tables import ALPHA, Line, best_of, cautions, findings, p_words, pairs_of, row_of, summary_of
 from train.studies.trials import Entry, Failure, Laboratory, baselines_on, exam_of, run_trials
 
 
@@ -139,9 +139,23 @@ def _tables(abroad: Sequence[Contestant], at_home: Sequence[Contestant], trivial
         "pairs": pairs,
         "beside_baseline": beside,
         "shares": shares,
-        "findings": said + findings(pairs, beside, [*summary, *names]),
+        "findings": [*said, *_bridges(pairs), *findings([], beside, [*summary, *names])],
         "notes": cautions(abroad),
     }
+
+
+def _bridges(pairs: Sequence[Line]) -> list[str]:
+    """What each arm gains over the plain one, in a sentence."""
+    said = []
+    for line in pairs:
+        if line["metric"] == "macro_f1":
+            sure = "more" if line["p_corrected"] < ALPHA else "not more"
+            way = "higher" if line["difference"] > 0 else "lower"
+            said.append(
+                f"{line['first']}: macro-F1 on the target {abs(line['difference']):.3f} {way} than {line['second']}, "
+                f"{sure} than luck (p {p_words(line['p_corrected'])})"
+            )
+    return said
 
 
 def _entry_of(arm: Arm, entry: Entry) -> Entry:

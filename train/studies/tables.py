@@ -94,14 +94,14 @@ def findings(pairs: Sequence[Line], beside_baseline: Sequence[Line], summary: Se
             )
             said.append(
                 f"{better} is better than {worse}: macro-F1 higher by {abs(line['difference']):.3f}, "
-                f"p {_p(line['p_corrected'])}"
+                f"p {p_words(line['p_corrected'])}"
                 + (f" after correction for {len(compared)} pairs" if compared[1:] else "")
             )
     if compared and not any(line["p_corrected"] < ALPHA for line in compared):
         said.append(
             "no two of them differ by more than luck"
             if compared[1:]
-            else f"the two do not differ by more than luck (p {_p(compared[0]['p'])})"
+            else f"the two do not differ by more than luck (p {p_words(compared[0]['p'])})"
         )
     return said
 
@@ -173,12 +173,15 @@ def _baseline_words(line: Line, summary: Sequence[Line]) -> str:
     if line["difference"] > 0 and line["p_corrected"] < ALPHA:
         return ""
     figures = {one["recipe"]: one["macro_f1"] for one in summary}
-    found = f"macro-F1 {figures[line['first']]:.3f} against {figures[line['second']]:.3f}, p {_p(line['p_corrected'])}"
+    found = (
+        f"macro-F1 {figures[line['first']]:.3f} against {figures[line['second']]:.3f}, p {p_words(line['p_corrected'])}"
+    )
     name = NAMES.get(line["second"], line["second"])
     if line["difference"] <= 0:
         return f"{line['first']} is not better than {name}, which needs no training: {found}"
     return f"{line['first']} is not surely better than {name}, which needs no training: {found}"
 
 
-def _p(value: float) -> str:
+def p_words(value: float) -> str:
+    """`below 0.001`, `0.042`"""
     return "below 0.001" if value < 0.001 else f"{value:.3f}"
