@@ -87,7 +87,7 @@ def _stylization(picture: Picture, strength: float) -> Picture:
 def _smooth(picture: Picture, strength: float) -> Picture:
     """The same domain transform, without lines."""
     flat = cv2.edgePreservingFilter(
-        picture, flags=cv2.RECURS_FILTER, sigma_s=10 + 90 * strength, sigma_r=0.1 + 0.5 * strength
+        picture, flags=cv2.RECURS_FILTER, sigma_s=10 + 50 * strength, sigma_r=0.1 + 0.3 * strength
     )
     return np.asarray(flat, dtype=np.uint8)
 
@@ -99,12 +99,18 @@ def _colours(picture: Picture, strength: float) -> Picture:
     order = np.argsort(pixels_P3.sum(axis=1), kind="stable")
     centres_K3 = pixels_P3[order[((np.arange(count) + 0.5) * len(order) / count).astype(np.int64)]]
     for _ in range(8):
-        nearest_P = ((centres_K3**2).sum(axis=1) - 2 * pixels_P3 @ centres_K3.T).argmin(axis=1)
+        nearest_P = _distances(pixels_P3, centres_K3).argmin(axis=1)
         sizes_K = np.bincount(nearest_P, minlength=count)
         sums_K3 = np.stack([np.bincount(nearest_P, pixels_P3[:, c], count) for c in range(3)], axis=1)
         centres_K3 = np.where(sizes_K[:, None] > 0, sums_K3 / np.maximum(sizes_K, 1)[:, None], centres_K3)
         centres_K3 = centres_K3.astype(np.float32)
     return np.asarray(np.rint(centres_K3[nearest_P]), dtype=np.uint8).reshape(picture.shape)
+
+
+def _distances(pixels_P3: NDArray[np.float32], centres_K3: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(P, K) squared distances, without a matrix product, whose last bits depend on the number of threads."""
+    parts = [np.subtract.outer(pixels_P3[:, c], centres_K3[:, c]) ** 2 for c in range(3)]
+    return np.asarray(parts[0] + parts[1] + parts[2], dtype=np.float32)
 
 
 _METHODS: dict[Method, Callable[[Picture, float], Picture]] = {
