@@ -24,7 +24,8 @@ def simulated(draw: np.random.Generator, chance: float, seeds: int, hard_S: NDAr
               truth_N: NDArray[np.int64]) -> NDArray[np.float64]:  # fmt: skip
     """(R, K, C, C) of a recipe whose runs differ by `luck` and that is right together within a shot."""
     shot_N = np.arange(SHOTS).repeat(EACH)
-    chances_RS = chance + draw.normal(0, luck, (seeds, 1)) + hard_S + draw.normal(0, 0.15, (seeds, SHOTS))
+    chances_RS = chance + draw.normal(0, luck, (seeds, 1)) + hard_S + draw.normal(0, 0.1, (seeds, SHOTS))
+    chances_RS += draw.normal(0, 0.12, SHOTS)  # some shots suit a recipe, whatever the seed
     right_RN = draw.random((seeds, SHOTS * EACH)) < chances_RS[:, shot_N]
     wrong_RN = (truth_N + draw.integers(1, CLASSES, right_RN.shape)) % CLASSES
     return counts_by_shot(truth_N, np.where(right_RN, truth_N, wrong_RN), shot_N, CLASSES)
