@@ -45,12 +45,6 @@ class Session:
 
         return Workspace(self.root)
 
-    def study_page(self, folder: Path) -> Path:
-        """Writes the page of the study in that folder and returns its path. Raises InputError, DiskFullError."""
-        from pipeline.report.studies import build_study_page
-
-        return build_study_page(folder)
-
     def emit(self, result: dict[str, Any], lines: Iterable[str] = ()) -> None:
         """Says the result: the JSON object with --json, else the lines for people."""
         if self.json:

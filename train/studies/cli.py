@@ -1,13 +1,15 @@
 """`toonsift compare`, `shift` and `cartoonify`; pipeline/cli.py mounts them. torch is loaded only when there is work for it."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.console import Session, session_of
-from pipeline.core.errors import InputError, UsageError
-from train.cli import Device, DeviceName, _require_torch
+from pipeline.core.errors import InputError, MissingToolError, UsageError
+from pipeline.study_pages import write_study_page
+from train.cli import Device, DeviceName
 from train.studies.published import STUDIES, find_study
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ def cartoonify(
     session = session_of(ctx)
     from pipeline.core.files import write_bytes
     from pipeline.core.images import encode_png, read_rgb
-    from train.studies.cartoonify import METHODS, Method, cartoonified
+    from train.studies.cartoonify import METHODS, Method
     from train.studies.sheet import preview_sheet
 
     methods: list[Method] = []
@@ -137,7 +139,6 @@ def cartoonify(
         methods += [known for known in METHODS if known == name]
         if name not in METHODS:
             raise UsageError(f"there is no method {name!r} to cartoonify with; known are {', '.join(METHODS)}")
-    del cartoonified
     pictures, failed = [], list[dict[str, str]]()
     for path in images:
         try:
@@ -165,6 +166,11 @@ def _entry(name: str, settings: list[str] | None, epochs: int | None, device: De
     from train.studies.trials import Entry
 
     return Entry(recipe=recipe, options=options)
+
+
+def _require_torch() -> None:
+    if missing := [name for name in ("torch", "safetensors") if find_spec(name) is None]:
+        raise MissingToolError(f"studies need {' and '.join(missing)}; install with: pip install 'toonsift[train]'")
 
 
 def _laboratory(session: Session, runs: Path) -> "Laboratory":
@@ -243,7 +249,7 @@ def _show_shares(session: Session, shares: dict[str, Any]) -> None:
 
 
 def _finish(session: Session, document: dict[str, Any], folder: Path) -> None:
-    page = session.study_page(folder)
+    page = write_study_page(folder)
     failed = [row for row in document["rows"] if row["reason"]]
     lines = [*document["findings"], *(f"note: {note}" for note in document["notes"])]
     lines += [f"failed: {row['recipe']}, seed {row['seed']}: {row['reason']}" for row in failed]

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from pipeline.core.images import RGB
-from train.examples import letterboxed
 from train.studies.cartoonify import Method, cartoonified
 
 TILE = 160
 """side of a picture, pixels"""
+FILL = (127, 127, 127)
+"""beside a picture that is not square"""
 HEAD = 18
 """height of a line of words"""
 
@@ -24,5 +25,6 @@ def preview_sheet(pictures: Sequence[RGB], methods: Sequence[Method], strengths:
         pen.text((column * TILE + 4, 3), words, fill="black")
         for row, picture in enumerate(pictures):
             drawn = picture if method is None else cartoonified(picture, method, strength)
-            sheet.paste(Image.fromarray(letterboxed(drawn, TILE)), (column * TILE, HEAD + row * TILE))
+            tile = ImageOps.pad(Image.fromarray(drawn), (TILE, TILE), Image.Resampling.BILINEAR, color=FILL)
+            sheet.paste(tile, (column * TILE, HEAD + row * TILE))
     return np.asarray(sheet, dtype=np.uint8)

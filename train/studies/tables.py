@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from train.metrics import LEVEL, score
+from train.metrics import LEVEL, per_class_of
 from train.studies.baselines import NAMES
 from train.studies.calibration import calibration_of
 from train.studies.contestants import Contestant, Trial
@@ -45,18 +45,15 @@ def summary_of(contestant: Contestant) -> Line:
             f"{metric}_interval": found.seeds_interval,
             f"{metric}_shots_interval": found.shots_interval,
         }
-    shots = [str(number) for number in exam.shots]
-    scores = [score(exam.truth, predicted_N, exam.classes, shots) for predicted_N in contestant.predicted]
-    line["balanced_accuracy"] = float(np.mean([one.balanced_accuracy for one in scores]))
+    confusions = [counts.astype(np.int64) for counts in contestant.counts.sum(axis=1)]
+    scores = np.stack([per_class_of(confusion) for confusion in confusions]).mean(axis=0)
+    support = confusions[0].sum(axis=1)
+    line["balanced_accuracy"] = float(scores[1][support > 0].mean())
     line["per_class"] = {
-        name: {
-            key: float(np.mean([getattr(one.per_class[name], key) for one in scores]))
-            for key in ("precision", "recall", "f1")
-        }
-        | {"support": scores[0].per_class[name].support}
-        for name in exam.classes
+        name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for name, p, r, f, n in zip(exam.classes, *scores, support, strict=True)
     }
-    line["confusion"] = np.mean([one.confusion for one in scores], axis=0).round(2).tolist()
+    line["confusion"] = np.mean(confusions, axis=0).round(2).tolist()
     for key in GROUPS:
         line[f"per_{key}"] = {name: _group(contestant.part(rows)) for name, rows in exam.rows_by(key).items()}
     if contestant.trials:
