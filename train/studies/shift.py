@@ -77,6 +77,8 @@ class ShiftOptions:
 def find_arms(names: Sequence[str]) -> tuple[Arm, ...]:
     """The arms of these names, in the order of ARMS. Raises UsageError."""
     known = {arm.name: arm for arm in ARMS}
+    if not names:
+        raise UsageError(f"say which arms to train: --arms with some of {', '.join(known)}")
     for name in names:
         if name not in known:
             raise UsageError(f"there is no arm {name!r}; known are {', '.join(known)}")

@@ -113,14 +113,7 @@ def cautions(contestants: Sequence[Contestant]) -> list[str]:
         )
     if single := [one.name for one in contestants if len(one.trials) == 1]:
         said.append(f"one seed says nothing about the luck of training: {', '.join(single)}")
-    for what, values in (
-        ("epochs", {one.name: _mean_of(one, "epochs") for one in contestants}),
-        ("training pictures seen", {one.name: _mean_of(one, "images_seen") for one in contestants}),
-    ):
-        if len(set(values.values())) > 1:
-            parts = ", ".join(f"{name} {value:,.0f}" for name, value in values.items())
-            said.append(f"not at equal budget, {what}: {parts}")
-            break
+    said.append(_budget_words(contestants))
     for one in contestants:
         for note in dict.fromkeys(note for trial in one.trials for note in trial.notes):
             if all(note not in words for words in said):
@@ -160,6 +153,15 @@ def _budget(trials: Sequence[Trial]) -> Line:
         "seconds": float(np.mean([trial.seconds for trial in trials])),
         "cpu_seconds": float(np.mean(costs)) if costs else None,
     }
+
+
+def _budget_words(contestants: Sequence[Contestant]) -> str:
+    for what, name in (("epochs", "epochs"), ("training pictures seen", "images_seen")):
+        values = {one.name: _mean_of(one, name) for one in contestants}
+        if len(set(values.values())) > 1:
+            return f"not at equal budget, {what}: " + ", ".join(f"{name} {v:,.0f}" for name, v in values.items())
+    epochs, seen = (_mean_of(contestants[0], name) for name in ("epochs", "images_seen"))
+    return f"equal budget: {epochs:,.0f} epochs, {seen:,.0f} training pictures seen in each training"
 
 
 def _mean_of(contestant: Contestant, name: str) -> float:

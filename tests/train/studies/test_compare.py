@@ -63,6 +63,7 @@ def test_every_run_is_a_row_and_every_recipe_a_line_that_says_how_sure_it_is(com
 def test_a_net_that_learns_nothing_is_told_to_be_no_better_than_the_baseline(compared: Compared) -> None:
     said = compared.document["findings"]
     assert any(words.startswith("hill-sgd is not better than nearest neighbour") for words in said), said
+    assert "equal budget: 2 epochs, 96 training pictures seen in each training" in compared.document["notes"]
     assert [line["recipe"] for line in compared.document["baselines"]] == [
         "majority", "nearest_pixels", "nearest_look", "nearest_features"
     ]  # fmt: skip
@@ -105,6 +106,17 @@ def test_what_fails_is_named_and_the_rest_is_kept(drawn: Dataset, tmp_path: Path
     assert [(row["recipe"], bool(row["reason"])) for row in document["rows"]] == [("hill-adam", False), ("wild", True)]
     assert "the loss became" in document["rows"][1]["reason"]
     assert any("one seed says nothing about the luck of training: hill-adam" in note for note in document["notes"])
+
+
+def test_where_everything_fails_the_baselines_and_the_reasons_remain(drawn: Dataset, tmp_path: Path) -> None:
+    words = ["compare", str(drawn.folder), "--recipes", "hill-sgd", "--seeds", "1", "--device", "cpu", *SETTINGS]
+    code, text = call(tmp_path, *words, "--set", "learning_rate=1e30")
+    assert code == 1
+    document = json.loads(text)
+    assert document["summary"] == []
+    assert len(document["baselines"]) == 4
+    assert "the loss became" in Path(document["report"]).read_text()
+    assert call(tmp_path, *words, "--set", "learning_rate=1e30", as_json=False)[0] == 1
 
 
 def test_unequal_budgets_are_told(drawn: Dataset, tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ def test_a_dataset_is_no_target_of_its_own(drawn: Dataset, tmp_path: Path) -> No
         shift(drawn, drawn, replace(itself, split="tset"), laboratory(tmp_path / "runs"), tmp_path)
     with pytest.raises(UsageError, match="no arm 'painted'; known are plain, augmented"):
         find_arms(["painted"])
+    with pytest.raises(UsageError, match="say which arms"):
+        find_arms([])
 
 
 def test_a_net_that_answers_with_its_priors_is_seen_at_a_glance(drawn: Dataset) -> None:
