@@ -119,6 +119,7 @@ def test_where_everything_fails_the_baselines_and_the_reasons_remain(drawn: Data
     assert call(tmp_path, *words, "--set", "learning_rate=1e30", as_json=False)[0] == 1
 
 
+@pytest.mark.slow
 def test_unequal_budgets_are_told(drawn: Dataset, tmp_path: Path) -> None:
     options = CompareOptions(entries=(entry("hill-adam"), entry("hill-sgd", "epochs=1")), seeds=(0,))
     notes = compare(drawn, options, laboratory(tmp_path))["notes"]
@@ -189,6 +190,7 @@ def test_the_command_prints_one_object_and_writes_the_page(drawn: Dataset, tmp_p
         assert title in text
 
 
+@pytest.mark.slow
 def test_a_study_brings_its_recipes_and_its_own_figures(drawn: Dataset, tmp_path: Path) -> None:
     words = ["compare", str(drawn.folder), "--study", "hill", "--seeds", "1", "--device", "cpu", *SETTINGS]
     code, text = call(tmp_path, *words, "--epochs", "1")

@@ -41,7 +41,15 @@ def rate_of_findings(gap: float, *, luck: float, seeds: int, repeats: int, metri
     return found / repeats
 
 
-@pytest.mark.parametrize(("luck", "seeds"), [(0.0, 5), (0.08, 5), (0.08, 3), (0.0, 1)])
+@pytest.mark.parametrize(
+    ("luck", "seeds"),
+    [
+        (0.08, 5),
+        pytest.param(0.0, 5, marks=pytest.mark.slow),
+        pytest.param(0.08, 3, marks=pytest.mark.slow),
+        pytest.param(0.0, 1, marks=pytest.mark.slow),
+    ],
+)
 def test_two_recipes_that_are_alike_are_rarely_told_apart(luck: float, seeds: int) -> None:
     assert rate_of_findings(0.0, luck=luck, seeds=seeds, repeats=80, metric="macro_f1") <= 0.1
 
