@@ -111,7 +111,7 @@ def shift(
         failures += [replace(one, recipe=arm.name) for one in failed]
         if trials:
             at_home.append(Contestant.of(arm.name, home_exam, trials))
-            told = [_abroad(trial, target, target_exam, laboratory) for trial in trials]
+            told = [_abroad(trial, target, target_exam, laboratory, entry.options.device) for trial in trials]
             abroad.append(Contestant.of(arm.name, target_exam, told))
     if not abroad:
         raise DatasetError(f"no arm could be trained: {failures[0].reason}")
@@ -193,13 +193,13 @@ def _target_exam(source: Dataset, target: Dataset, labels: LabelMap, split: str)
     return Exam(examples=fresh, classes=labels.classes, truth=truth_N), len(asked) - len(fresh)
 
 
-def _abroad(trial: Trial, target: Dataset, exam: Exam, laboratory: Laboratory) -> Trial:
+def _abroad(trial: Trial, target: Dataset, exam: Exam, laboratory: Laboratory, device: str) -> Trial:
     """The same trial, with what its model says about the target; kept in the run's folder."""
     folder = laboratory.runs / trial.runs[0]
     known = digest_of([target.manifest.digest, [example.id for example in exam.examples]])[:12]
     path = folder / f"on-{known}-{PREDICTIONS}"
     if not path.exists():
-        model = load_run(folder)
+        model = load_run(folder, device)
         images = read_images(target, exam.examples, model.run.options.image_size, laboratory.progress)
         write_predictions(path, exam.examples, exam.classes, exam.truth, model.classify_squares(images))
     stored = read_predictions(path, exam.examples, exam.classes)
