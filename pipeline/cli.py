@@ -19,6 +19,7 @@ from pipeline import dataset_verbs, model_verbs, verbs
 from pipeline.console import Session
 from pipeline.core.errors import ToonsiftError, UsageError
 from train import cli as train_cli
+from train.studies import cli as studies_cli
 
 app = typer.Typer(
     name="toonsift",
@@ -71,6 +72,9 @@ app.command("leak-study")(train_cli.leak_study)
 app.command("predict")(model_verbs.predict)
 app.command("onnx")(model_verbs.onnx)
 app.command("explain")(model_verbs.explain)
+app.command("compare")(studies_cli.compare)
+app.command("shift")(studies_cli.shift)
+app.command("cartoonify")(studies_cli.cartoonify)
 app.command("list")(verbs.list_)
 app.command("status")(verbs.status)
 app.command("trace")(verbs.trace)
