@@ -171,6 +171,8 @@ def build_optimizer(net: nn.Module, options: TrainOptions) -> torch.optim.Optimi
             return torch.optim.Adagrad(weights, lr=rate, weight_decay=decay)
         case "adam":
             return torch.optim.Adam(weights, lr=rate, weight_decay=decay)
+        case "adamw":
+            return torch.optim.AdamW(weights, lr=rate, weight_decay=decay)
         case "rmsprop":
             return torch.optim.RMSprop(weights, lr=rate, alpha=0.9, weight_decay=decay)
         case "sgd":
