@@ -27,13 +27,15 @@ from pipeline.core.manifest import Dataset
 from pipeline.core.progress import Progress, Silent
 from train.augment import AugmentOptions, as_float, augmented
 from train.checkpoint import EpochMetrics, Training, load_checkpoint, save_checkpoint
+from train.ensemble import train_ensemble
 from train.examples import Examples, Split, colour_statistics, read_examples
 from train.metrics import confusion_of, macro_f1_of
-from train.models import build_net
+from train.models import ENSEMBLE, build_net
 from train.options import TrainOptions
 from train.outcome import write_outcome
 from train.predict import choose_device, class_scores, on_device
 from train.runs import CHECKPOINT, METRICS, Summary, TrainingRun, only_trainer, read_summary, write_card
+from train.weights import begin
 
 
 def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | None = None) -> Summary:
@@ -54,6 +56,8 @@ def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | N
         if (finished := read_summary(folder)) is not None:
             return finished
         write_card(folder, run)
+        if run.net.startswith(ENSEMBLE):
+            return train_ensemble(dataset, run, runs, progress, train)
         data = read_examples(dataset, run.classes, options, device, progress)
         net = fresh_net(run, data, device)
         training = fit(run, net, data, folder, progress)
@@ -183,7 +187,9 @@ def fresh_net(run: TrainingRun, data: Examples, device: torch.device) -> nn.Modu
     """The run's net before the first epoch, with the colour statistics of the training split."""
     mean_3, std_3 = colour_statistics(data.train.images)
     torch.manual_seed(seed_for(run.options, 0, "weights"))
-    return on_device(build_net(run.net, len(run.classes), run.options, mean_3, std_3), device)
+    net = build_net(run.net, len(run.classes), run.options, mean_3, std_3)
+    begin(net, run.net, run.options.weights)
+    return on_device(net, device)
 
 
 def measured(

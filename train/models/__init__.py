@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from train.models.efficientnet_lite import efficientnet_lite0
@@ -31,18 +32,20 @@ NETS: dict[str, Callable[[int, TrainOptions], nn.Module]] = {
     "efficientnet-lite0": efficientnet_lite0,
 }
 """name -> (number of classes, options) -> net with random weights, drawn from torch's global generator"""
-STACKED = "ensemble-"
-"""a net's name with this before it: the ensemble of such nets"""
 
 
 def build_net(name: str, classes: int, options: TrainOptions, mean_3: Tensor, std_3: Tensor) -> Normalised:
     """The net of that name, which normalises its input by the mean and deviation given (R, G, B, in 0..1)."""
-    if name.startswith(STACKED):
-        member = partial(build_net, name.removeprefix(STACKED), options=options, mean_3=mean_3, std_3=std_3)
-        return Normalised(Stacked(member, classes), mean_3 * 0, std_3 * 0 + 1)
-    return Normalised(NETS[name](classes, options), mean_3, std_3)
+    net = NETS[name](classes, options)
+    if isinstance(net, Stacked):  # the nets in it do so, each in its own way
+        mean_3, std_3 = torch.zeros(3), torch.ones(3)
+    return Normalised(net, mean_3, std_3)
 
 
-def is_net(name: str) -> bool:
-    """Whether `build_net` knows it."""
-    return name.removeprefix(STACKED) in NETS
+def _stacked(name: str, classes: int, options: TrainOptions) -> Stacked:
+    return Stacked(lambda count: build_net(name, count, options, torch.zeros(3), torch.ones(3)), classes)
+
+
+ENSEMBLE = "ensemble-"
+"""before a net's name: the ensemble of such nets"""
+NETS |= {ENSEMBLE + name: partial(_stacked, name) for name in NETS}

@@ -109,4 +109,3 @@ def without_head(net: nn.Module) -> nn.Module:
     """A torchvision net whose last dense layer `fc` lets its features through."""
     net.fc = nn.Identity()
     return net
-

@@ -15,6 +15,8 @@ class Normalised(nn.Module):
     def __init__(self, net: nn.Module, mean_3: Tensor, std_3: Tensor) -> None:
         super().__init__()
         self.net = net
+        self.origin = "random"
+        """where its weights began: `train.weights.begin` says otherwise when it fills them"""
         self.register_buffer("mean", mean_3.reshape(1, 3, 1, 1).to(torch.float32))
         self.register_buffer("std", std_3.reshape(1, 3, 1, 1).to(torch.float32))
 
