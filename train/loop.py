@@ -51,13 +51,13 @@ def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | N
     progress, folder, options = progress or Silent(), runs / run.id, run.options
     if (finished := read_summary(folder)) is not None:
         return finished
+    if run.net.startswith(ENSEMBLE):
+        return train_ensemble(dataset, run, runs, progress, train)
     device = choose_device(options.device)
     with only_trainer(folder), reproducible(device, options):
         if (finished := read_summary(folder)) is not None:
             return finished
         write_card(folder, run)
-        if run.net.startswith(ENSEMBLE):
-            return train_ensemble(dataset, run, runs, progress, train)
         data = read_examples(dataset, run.classes, options, device, progress)
         net = fresh_net(run, data, device)
         training = fit(run, net, data, folder, progress)

@@ -14,7 +14,8 @@ from train.runs import TrainingRun
 
 FOLDS = 3
 """parts of the training split; each is predicted by nets that never saw it"""
-BASE = "base"
+BASE = 0
+"""the base's place among the members; the expert of class c has c + 1"""
 UNKNOWN_HASH = "0" * 16
 """the perceptual hash of a plain picture: says nothing about likeness"""
 
@@ -23,8 +24,8 @@ UNKNOWN_HASH = "0" * 16
 class Member:
     """One net to train."""
 
-    role: str
-    """`base`, or the class that an expert knows"""
+    place: int
+    """0: the base; c + 1: the expert of class c"""
     fold: int | None
     """the fold that it predicts and does not see; None: trained on all, part of the finished ensemble"""
     dataset: Dataset
@@ -35,9 +36,8 @@ class Member:
 
 def members_of(dataset: Dataset, run: TrainingRun, fold_of: dict[str, int]) -> list[Member]:
     """The base and an expert per class, each trained on all and once without each fold; the base on all comes first."""
-    roles = [BASE, *run.classes]
     folds = [None, *sorted(set(fold_of.values()))]
-    return [_member(dataset, run, fold_of, role, roles.index(role), fold) for fold in folds for role in roles]
+    return [_member(dataset, run, fold_of, place, fold) for fold in folds for place in range(len(run.classes) + 1)]
 
 
 def folds_of(examples: Sequence[Example], seed: int, unit: str) -> dict[str, int]:
@@ -77,7 +77,7 @@ def _together(examples: Sequence[Example], unit: str) -> list[list[str]]:
 
     def first(key: tuple[str, str]) -> tuple[str, str]:
         while leader.setdefault(key, key) != key:
-            key = leader[key] = leader[leader[key]]
+            key = leader[key]
         return key
 
     for example in examples:
@@ -95,17 +95,15 @@ def _unit_of(example: Example, unit: str) -> str:
     return wider.get(unit, "") or source_of(example)
 
 
-def _member(
-    dataset: Dataset, run: TrainingRun, fold_of: dict[str, int], role: str, number: int, fold: int | None
-) -> Member:
-    names = run.classes if role == BASE else (role, f"not {role}")
+def _member(dataset: Dataset, run: TrainingRun, fold_of: dict[str, int], place: int, fold: int | None) -> Member:
+    names = run.classes if place == BASE else (run.classes[place - 1], _others(run.classes[place - 1]))
     examples = tuple(
-        _relabelled(example, role, run, split)
+        _relabelled(example, place, run, split)
         for example in dataset.examples
         if (split := _split(example, fold, fold_of)) is not None
     )
     manifest = dataset.manifest
-    options = manifest.options | {"ensemble": {"role": role, "fold": fold, "target": run.options.target}}
+    options = manifest.options | {"ensemble": {"place": place, "fold": fold, "target": run.options.target}}
     derived = replace(
         manifest,
         classes=names,
@@ -113,7 +111,7 @@ def _member(
         counts=counts_of(names, examples),
         digest=content_digest(manifest.name, names, options, list(examples)),
     )
-    part = BASE if role == BASE else f"expert{number}"
+    part = "base" if place == BASE else f"expert{place}"
     trained = replace(
         run,
         recipe=f"{run.recipe}.{part}" + ("" if fold is None else f".without{fold}"),
@@ -122,9 +120,7 @@ def _member(
         classes=names,
         dataset_digest=derived.digest,
     )
-    return Member(
-        role=role, fold=fold, dataset=replace(dataset, manifest=derived, examples=examples), run=trained
-    )  # fmt: skip
+    return Member(place=place, fold=fold, dataset=replace(dataset, manifest=derived, examples=examples), run=trained)
 
 
 def _split(example: Example, fold: int | None, fold_of: dict[str, int]) -> str | None:
@@ -136,14 +132,20 @@ def _split(example: Example, fold: int | None, fold_of: dict[str, int]) -> str |
     return "test" if fold_of[example.id] == fold else "train"
 
 
-def _relabelled(example: Example, role: str, run: TrainingRun, split: str) -> Example:
+def _relabelled(example: Example, place: int, run: TrainingRun, split: str) -> Example:
+    """The example as the base (every class) or an expert (its class against all others) learns it."""
     name = class_of(example, example.label, run.options)
     shares = tuple(float(name == other) for other in run.classes)
     if run.options.soft_labels:
         if run.options.target != "emotion":
             raise UsageError("an ensemble takes soft_labels for target=emotion alone")
         shares = example.soft_label
-    if role != BASE:
-        share = shares[run.classes.index(role)]
-        name, shares = (role if name == role else f"not {role}"), (share, 1.0 - share)
+    if place != BASE:
+        own = run.classes[place - 1]
+        name = own if name == own else _others(own)
+        shares = (shares[place - 1], 1.0 - shares[place - 1])
     return replace(example, label=name, soft_label=shares, split=split)
+
+
+def _others(name: str) -> str:
+    return f"not {name}"

@@ -1,6 +1,7 @@
 """Trains an ensemble: its members are ordinary runs in its folder, so a killed one goes on where it was."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -12,11 +13,10 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from pipeline.core.errors import CheckpointError
+from pipeline.core.errors import CheckpointError, UsageError
 from pipeline.core.files import write_text
 from pipeline.core.manifest import Dataset, Example
 from pipeline.core.progress import Progress
-from train.augment import as_float
 from train.checkpoint import Training
 from train.ensemble.judging import fit_judge
 from train.ensemble.members import BASE, Member, folds_of, members_of, unseen_classes
@@ -24,11 +24,11 @@ from train.examples import Examples, Split, labels_of, read_examples
 from train.metrics import Scores, score
 from train.models import build_net
 from train.models.normalised import Normalised
-from train.models.stacked import Stacked, plain_average
+from train.models.stacked import Stacked, Votes, plain_average
 from train.options import TrainOptions
 from train.outcome import write_outcome
-from train.predict import BATCH, choose_device, load_run, on_device
-from train.runs import CHECKPOINT, METRICS, PREDICTIONS, Summary, TrainingRun
+from train.predict import choose_device, class_scores, load_run, on_device
+from train.runs import CHECKPOINT, METRICS, PREDICTIONS, Summary, TrainingRun, only_trainer, write_card
 
 Trainer = Callable[[Dataset, TrainingRun, Path, Progress], Summary]
 
@@ -45,26 +45,34 @@ def train_ensemble(dataset: Dataset, run: TrainingRun, runs: Path, progress: Pro
     Raises:
         DatasetError: the training examples hang together as one group, or an image is missing or damaged.
     """
-    folder, options = runs / run.id, run.options
+    folder = runs / run.id
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(f"{run.recipe} is trained by one process; start it without torchrun")
+    with only_trainer(folder), torch.random.fork_rng(devices=[]):
+        write_card(folder, run)
+        return _trained_whole(dataset, run, folder, progress, trainer)
+
+
+def _trained_whole(dataset: Dataset, run: TrainingRun, folder: Path, progress: Progress, trainer: Trainer) -> Summary:
+    options = run.options
     pupils = [example for example in dataset.examples if example.split == "train"]
     fold_of = folds_of(pupils, options.seed, _unit_of_splits(dataset))
     members = members_of(dataset, run, fold_of)
-    summaries = {(m.role, m.fold): _trained(m, folder / MEMBERS, progress, trainer) for m in members}
+    summaries = {(m.place, m.fold): _trained(m, folder / MEMBERS, progress, trainer) for m in members}
     data = read_examples(dataset, run.classes, options, choose_device(options.device), progress)
-    net, stacked = _assembled(run, data, members, folder, summaries[BASE, None])
     started = perf_counter()
-    votes, labels = _out_of_fold(members, folder, run, pupils)
     torch.manual_seed(_seed(options))
-    device = data.test.images.device
-    history = fit_judge(stacked.judge, votes.to(device), labels.to(device), _votes(net, data.val), options)
-    history[0] = replace(
-        history[0], seconds=perf_counter() - started + sum(summary.seconds for summary in summaries.values())
-    )
+    net, stacked = _assembled(run, members, folder, summaries[BASE, None])
+    votes_NV, labels_N = _out_of_fold(members, folder, run, pupils)
+    history = fit_judge(stacked.judge, votes_NV, labels_N, _votes(stacked, data.val), options)
+    beside = {"base": summaries[BASE, None].test, "average": _average(stacked, data, run)}
+    on_device(net, data.test.labels.device)
+    spent = sum(summary.seconds for summary in summaries.values())
+    history[0] = replace(history[0], seconds=perf_counter() - started + spent)
     write_text(folder / METRICS, "".join(json.dumps(asdict(metrics)) + "\n" for metrics in history))
     weights = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
     training = Training(model=weights, optimizer={}, best_epoch=len(history), best_model=weights, history=history)
-    remarks = _remarks(members, unseen_classes(pupils, fold_of, options), history[0].seconds)
-    beside = _beside(net, data, run, summaries[BASE, None])
+    remarks = _remarks(members, unseen_classes(pupils, fold_of, options), spent)
     return write_outcome(folder, run, net, data, training, "the judge has learned", beside, remarks)
 
 
@@ -74,28 +82,22 @@ def _trained(member: Member, runs: Path, progress: Progress, trainer: Trainer) -
     return summary
 
 
-def _assembled(
-    run: TrainingRun, data: Examples, members: list[Member], folder: Path, base: Summary
-) -> tuple[Normalised, Stacked]:
-    """The ensemble's net with the members that were trained on all in it."""
-    device = data.test.images.device
-    torch.manual_seed(_seed(run.options))
+def _assembled(run: TrainingRun, members: list[Member], folder: Path, base: Summary) -> tuple[Normalised, Stacked]:
+    """The ensemble's net, on the CPU, with the members that were trained on all in it."""
     net = build_net(run.net, len(run.classes), run.options, torch.zeros(3), torch.ones(3))
     net.origin = base.weights
     stacked = net.net
     assert isinstance(stacked, Stacked)
-    places = dict(zip((BASE, *run.classes), (stacked.base, *stacked.experts), strict=True))
+    places = (stacked.base, *stacked.experts)
     for member in members:
         if member.fold is None:
-            found = load_run(folder / MEMBERS / member.run.id, device.type)
-            places[member.role].load_state_dict(found.net.state_dict())
-    on_device(net, device)
+            found = load_run(folder / MEMBERS / member.run.id, "cpu")
+            places[member.place].load_state_dict(found.net.state_dict())
     return net, stacked
 
 
 def _out_of_fold(members: list[Member], folder: Path, run: TrainingRun, pupils: list[Example]) -> tuple[Tensor, Tensor]:
     """Votes (N, 2 C) on the training examples by nets that did not see them, and their labels (N,)."""
-    column = {role: index for index, role in enumerate((BASE, *run.classes))}
     row = {example.id: index for index, example in enumerate(pupils)}
     classes = len(run.classes)
     votes_NV = np.full((len(pupils), 2 * classes), np.nan, dtype=np.float32)
@@ -105,31 +107,29 @@ def _out_of_fold(members: list[Member], folder: Path, run: TrainingRun, pupils: 
         table = pq.read_table(folder / MEMBERS / member.run.id / PREDICTIONS, columns=["example", "probabilities"])
         rows = [row[id] for id in table["example"].to_pylist()]
         shares = np.array(table["probabilities"].to_pylist(), dtype=np.float32)
-        if member.role == BASE:
+        if member.place == BASE:
             votes_NV[rows, :classes] = shares
         else:
-            votes_NV[rows, classes + column[member.role] - 1] = shares[:, 0]
+            votes_NV[rows, classes + member.place - 1] = shares[:, 0]
     if np.isnan(votes_NV).any():
         raise CheckpointError(f"{folder / MEMBERS} is incomplete; delete it and run the same command again")
     return torch.from_numpy(votes_NV), labels_of(pupils, run.classes, run.options)
 
 
-def _votes(net: Normalised, split: Split) -> tuple[Tensor, Tensor]:
-    """The finished members' votes (N, 2 C) on a split, and its labels."""
-    net.eval()
-    stacked = net.net
-    assert isinstance(stacked, Stacked)
-    with torch.inference_mode():
-        found = [stacked.votes(as_float(batch)) for batch in torch.split(split.images, BATCH) if len(batch)]
-    empty = torch.empty((0, 2 * len(stacked.experts)), device=split.images.device)
-    return torch.cat([empty, *found]).clone(), split.labels
+def _votes(stacked: Stacked, split: Split) -> tuple[Tensor, Tensor]:
+    """The finished members' votes (N, 2 C) on a split and its labels, on the CPU."""
+    if not len(split):
+        return torch.empty((0, 2 * len(stacked.experts))), split.labels.cpu()
+    device = split.labels.device
+    votes_NV = class_scores(on_device(Votes(stacked), device), split.images)
+    on_device(stacked, torch.device("cpu"))
+    return votes_NV.cpu().clone(), split.labels.cpu()
 
 
-def _beside(net: Normalised, data: Examples, run: TrainingRun, base: Summary) -> dict[str, Scores]:
-    votes_NV, labels_N = _votes(net, data.test)
-    guess_N = plain_average(votes_NV).argmax(dim=1).cpu().numpy()
-    average = score(labels_N.cpu().numpy(), guess_N, run.classes, data.test.sources)
-    return {"base": base.test, "average": average}
+def _average(stacked: Stacked, data: Examples, run: TrainingRun) -> Scores:
+    votes_NV, labels_N = _votes(stacked, data.test)
+    guess_N = plain_average(votes_NV).argmax(dim=1).numpy()
+    return score(labels_N.numpy(), guess_N, run.classes, data.test.sources)
 
 
 def _remarks(members: list[Member], unseen: list[str], seconds: float) -> tuple[str, ...]:

@@ -37,6 +37,18 @@ class Stacked(nn.Module):
         return torch.cat([base_NC, *experts], dim=1)
 
 
+class Votes(nn.Module):
+    """What a stacked net's members say, as a net of its own."""
+
+    def __init__(self, stacked: Stacked) -> None:
+        super().__init__()
+        self.stacked = stacked
+
+    def forward(self, images_N3SS: Tensor) -> Tensor:
+        """(N, 2 C) of float images (N, 3, S, S) in 0..1."""
+        return self.stacked.votes(images_N3SS)
+
+
 class Judge(nn.Module):
     """The multi-layer perceptron with two hidden layers on the votes (Abanoz & Cataltepe)."""
 
