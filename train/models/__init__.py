@@ -14,4 +14,4 @@ NETS: dict[str, Callable[[int, TrainOptions], nn.Module]] = {"hill": Hill}
 
 def build_net(name: str, classes: int, options: TrainOptions, mean_3: Tensor, std_3: Tensor) -> Normalised:
     """The net of that name, which normalises its input by the mean and deviation given (R, G, B, in 0..1)."""
-    return Normalised(NETS[name](classes, options), mean_3, std_3)
+    return Normalised(NETS[name](classes, options), mean_3, std_3, grey=options.grey)
