@@ -48,7 +48,7 @@ def write_outcome(
     model_sha256 = write_model(folder / MODEL, training.best_model)
     write_predictions(folder / PREDICTIONS, data.test.examples, run.classes, truth_N, probabilities_NC)
     write_seen(folder / SEEN, data.train.examples + data.val.examples)
-    device = data.test.images.device
+    device = data.test.labels.device
     trained_seconds = sum(len(data.train) / metrics.images_per_second for metrics in training.history)
     summary = Summary(
         run=run.id,
@@ -109,7 +109,7 @@ def notes(run: TrainingRun, data: Examples, origin: str) -> tuple[str, ...]:
         found.append(f"the test split comes from {shots} shot(s) alone: its figures say little about others")
     if absent := [run.classes[c] for c in range(len(run.classes)) if not (data.test.labels == c).any()]:
         found.append(f"no test example is {', '.join(absent)}: macro-F1 leaves that out")
-    if run.options.amp and data.train.images.device.type != "cuda":
+    if run.options.amp and data.train.labels.device.type != "cuda":
         found.append("amp has no effect on a CPU")
     return tuple(found)
 

@@ -39,7 +39,7 @@ def build_net(name: str, classes: int, options: TrainOptions, mean_3: Tensor, st
     net = NETS[name](classes, options)
     if isinstance(net, Stacked):  # the nets in it do so, each in its own way
         mean_3, std_3 = torch.zeros(3), torch.ones(3)
-    return Normalised(net, mean_3, std_3)
+    return Normalised(net, mean_3, std_3, grey=options.grey)
 
 
 def _stacked(name: str, classes: int, options: TrainOptions) -> Stacked:
