@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load
 from torch import Tensor
-from torchvision import models
+from torchvision import models  # type: ignore[import-untyped]
 
 from pipeline.core.errors import CheckpointError, UsageError
 from pipeline.core.files import write_bytes
@@ -137,6 +137,7 @@ def _best_named(net: Headed, wanted: Mapping[str, Tensor], tensors: Mapping[str,
 
 
 def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
+    document: object
     try:
         if path.suffix == ".safetensors":
             document = load(content)

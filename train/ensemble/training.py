@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
 
@@ -25,9 +24,9 @@ from train.metrics import Scores, score
 from train.models import build_net
 from train.models.normalised import Normalised
 from train.models.stacked import Stacked, Votes, plain_average
-from train.options import TrainOptions
 from train.outcome import write_outcome
 from train.predict import choose_device, class_scores, load_run, on_device
+from train.randomness import seed_for
 from train.runs import CHECKPOINT, METRICS, PREDICTIONS, Summary, TrainingRun, only_trainer, write_card
 
 Trainer = Callable[[Dataset, TrainingRun, Path, Progress], Summary]
@@ -61,7 +60,7 @@ def _trained_whole(dataset: Dataset, run: TrainingRun, folder: Path, progress: P
     summaries = {(m.place, m.fold): _trained(m, folder / MEMBERS, progress, trainer) for m in members}
     data = read_examples(dataset, run.classes, options, choose_device(options.device), progress)
     started = perf_counter()
-    torch.manual_seed(_seed(options))
+    torch.manual_seed(seed_for(options, 0, "judge"))
     net, stacked = _assembled(run, members, folder, summaries[BASE, None])
     votes_NV, labels_N = _out_of_fold(members, folder, run, pupils)
     history = fit_judge(stacked.judge, votes_NV, labels_N, _votes(stacked, data.val), options)
@@ -149,7 +148,3 @@ def _unit_of_splits(dataset: Dataset) -> str:
     """What the export never parted: folds are to be as honest as the splits."""
     splits = dataset.manifest.options.get("split", {})
     return str(splits.get("unit", "")) if isinstance(splits, dict) else ""
-
-
-def _seed(options: TrainOptions) -> int:
-    return int.from_bytes(sha256(f"{options.seed} judge".encode()).digest()[:8]) >> 1

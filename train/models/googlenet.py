@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models.googlenet import GoogLeNet, Inception, InceptionAux
+from torchvision.models.googlenet import GoogLeNet, Inception, InceptionAux  # type: ignore[import-untyped]
 
 from train.models.headed import Headed, kaiming, leaky_head, linear_head, without_head
 from train.options import TrainOptions
@@ -51,7 +51,7 @@ def googlenet(
     """GoogLeNet from scratch; `deeper` has a second Inception 3a and a second 5a (1.2 million weights more)."""
     layer = Normed if batch_norm else Plain
 
-    def block(*channels: int, conv_block: Any = layer) -> nn.Module:
+    def block(*channels: int, conv_block: Any = layer) -> Any:
         made = Inception(*channels, conv_block=conv_block)
         made.branch3[1] = layer(channels[4], channels[5], kernel_size=5, padding=2)
         return made

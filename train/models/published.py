@@ -3,8 +3,8 @@
 import re
 
 from torch import nn
-from torchvision import models
-from torchvision.models.vgg import cfgs, make_layers
+from torchvision import models  # type: ignore[import-untyped]
+from torchvision.models.vgg import cfgs, make_layers  # type: ignore[import-untyped]
 
 from train.models.headed import (
     IMAGENET,
