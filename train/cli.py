@@ -1,5 +1,6 @@
 """`toonsift train` and `evaluate`; pipeline/cli.py mounts them. torch is loaded only when there is work for it."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from enum import StrEnum
@@ -54,6 +55,9 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any option of the recipe.")
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="What a net that transfers begins with: a file, or imagenet.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes and do nothing else.")] = False,
 ) -> None:
     """Train an emotion model on a dataset version and score it on its test split."""
@@ -66,7 +70,9 @@ def train(
     if dataset is None:
         raise UsageError("say which dataset to train on; `toonsift list datasets` shows them")
     chosen = find_recipe(recipe)
-    flags = {"epochs": epochs, "seed": seed, "device": None if device is DeviceName.auto else device}
+    flags = {
+        "epochs": epochs, "seed": seed, "device": None if device is DeviceName.auto else device, "weights": weights,
+    }  # fmt: skip
     said = [f"{name}={value}" for name, value in flags.items() if value is not None]
     options = chosen.options.with_settings([*(set_ or []), *said])
     from pipeline.core.manifest import read_dataset
@@ -83,7 +89,8 @@ def train(
         from train.loop import train as train_run
 
         summary = train_run(found, planned, runs, session.progress)
-    _emit_summary(session, runs, summary)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts one speaks
+        _emit_summary(session, runs, summary)
 
 
 def evaluate(
