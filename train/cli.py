@@ -1,5 +1,6 @@
 """`toonsift train` and `evaluate`; pipeline/cli.py mounts them. torch is loaded only when there is work for it."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from enum import StrEnum
@@ -56,6 +57,9 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any option of the recipe.")
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="What a net that transfers begins with: a file, or imagenet.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes and do nothing else.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write the curves as a TensorBoard event file.")
@@ -71,7 +75,9 @@ def train(
     if dataset is None:
         raise UsageError("say which dataset to train on; `toonsift list datasets` shows them")
     chosen = find_recipe(recipe)
-    flags = {"epochs": epochs, "seed": seed, "device": None if device is DeviceName.auto else device}
+    flags = {
+        "epochs": epochs, "seed": seed, "device": None if device is DeviceName.auto else device, "weights": weights,
+    }  # fmt: skip
     said = [f"{name}={value}" for name, value in flags.items() if value is not None]
     options = chosen.options.with_settings([*(set_ or []), *said])
     from pipeline.core.manifest import read_dataset
@@ -88,8 +94,9 @@ def train(
         from train.loop import train as train_run
 
         summary = train_run(found, planned, runs, session.progress)
-    finish_run(session, runs / summary.run, found, tensorboard)
-    _emit_summary(session, runs, summary)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts one speaks
+        finish_run(session, runs / summary.run, found, tensorboard)
+        _emit_summary(session, runs, summary)
 
 
 def evaluate(

@@ -155,8 +155,9 @@ def on_device(net: nn.Module, device: torch.device) -> nn.Module:
 def class_scores(net: nn.Module, images_N3SS: Tensor) -> Tensor:
     """Scores (N, C) of uint8 images, in batches, nothing learned; leaves the net in evaluation mode."""
     net.eval()
+    device = next(net.parameters()).device
     with torch.inference_mode():
-        return torch.cat([net(as_float(batch)) for batch in torch.split(images_N3SS, BATCH)])
+        return torch.cat([net(as_float(batch.to(device))) for batch in torch.split(images_N3SS, BATCH)])
 
 
 def probabilities(scores_NC: Tensor) -> Probabilities:
