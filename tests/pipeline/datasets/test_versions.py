@@ -18,7 +18,7 @@ from pipeline.core.manifest import read_dataset
 from pipeline.core.records import Crop, DatasetVersion, Episode, Label
 from pipeline.core.sums import altered_files
 from pipeline.core.workspace import Workspace
-from pipeline.datasets.agreement import nominal_alpha
+from annotate.agreement.coefficients import nominal_alpha
 from pipeline.datasets.versions import write_new
 from pipeline.export import ExportOptions
 from pipeline.flow.curation import export
