@@ -67,7 +67,7 @@ class Annotator:
     agreement_interval: Interval | None
     """95 %, items drawn again"""
     estimated_right: float | None
-    """by Dawid & Skene: how probable it is that an answer is the true one, without knowing the truth"""
+    """by Dawid & Skene: how probable it is that an answer is the true one; None where no item is shared"""
     honeypots: Passing | None
     """None where there are none"""
     anchoring: Anchoring
@@ -119,7 +119,7 @@ def _record(
         median_seconds=median(seconds) if seconds else None,
         shared=len(alike), agreement=sum(alike) / len(alike) if alike else None,
         agreement_interval=mean_interval(alike),
-        estimated_right=estimate.right(name) if estimate and name in estimate.tables else None,
+        estimated_right=estimate.right(name) if estimate and alike and name in estimate.tables else None,
         honeypots=None if known is None else passing(answers, known),
         anchoring=anchoring, repeats=Share.count(asked_again),
     )  # fmt: skip

@@ -18,16 +18,16 @@ class Patterns:
 
     answers: tuple[str, ...]
     """sorted; the columns"""
-    counts_PC: NDArray[np.float64]
+    counts: NDArray[np.float64]
     """how often each answer was given to an item of the pattern"""
-    items_P: NDArray[np.int64]
+    items: NDArray[np.int64]
     """how many items are so"""
 
     def as_class(self, name: str) -> "Patterns":
         """The same with two answers: that class, or any other."""
-        one_P1 = self.counts_PC[:, [self.answers.index(name)]]
-        rest_P1 = self.counts_PC.sum(axis=1, keepdims=True) - one_P1
-        return Patterns((name, "other"), np.hstack([one_P1, rest_P1]), self.items_P)
+        one_P1 = self.counts[:, [self.answers.index(name)]]
+        rest_P1 = self.counts.sum(axis=1, keepdims=True) - one_P1
+        return Patterns((name, "other"), np.hstack([one_P1, rest_P1]), self.items)
 
 
 def patterns_of(votes: Votes) -> Patterns:
@@ -50,10 +50,10 @@ def alphas(patterns: Patterns, items_BP: NDArray[np.int64]) -> NDArray[np.float6
     `1 - (n - 1) * sum of disagreeing pairs / expected ones` (Krippendorff 2011, Computing Krippendorff's
     Alpha-Reliability): 1 is full agreement, 0 what chance gives.
     """
-    size_P = patterns.counts_PC.sum(axis=1)
-    disagreeing_P = (size_P**2 - (patterns.counts_PC**2).sum(axis=1)) / np.maximum(size_P - 1, 1)
+    size_P = patterns.counts.sum(axis=1)
+    disagreeing_P = (size_P**2 - (patterns.counts**2).sum(axis=1)) / np.maximum(size_P - 1, 1)
     weights_BP = items_BP.astype(np.float64)
-    totals_BC = weights_BP @ patterns.counts_PC
+    totals_BC = weights_BP @ patterns.counts
     n_B = totals_BC.sum(axis=1)
     expected_B = n_B**2 - (totals_BC**2).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -62,7 +62,7 @@ def alphas(patterns: Patterns, items_BP: NDArray[np.int64]) -> NDArray[np.float6
 
 def alpha_of(patterns: Patterns) -> float | None:
     """Krippendorff's alpha; None where no item has two answers, or only one answer was ever given."""
-    [alpha] = alphas(patterns, patterns.items_P[None])
+    [alpha] = alphas(patterns, patterns.items[None])
     return None if np.isnan(alpha) else float(alpha)
 
 
@@ -112,8 +112,8 @@ def pairs_alike(counts: Mapping[str, int]) -> float:
 
 def coincidences(patterns: Patterns) -> NDArray[np.float64]:
     """(C, C) Krippendorff's coincidence matrix: how often two answers met on one item, each item counting its answers."""
-    counts_PC = patterns.counts_PC
-    weight_P = patterns.items_P / np.maximum(counts_PC.sum(axis=1) - 1, 1)
+    counts_PC = patterns.counts
+    weight_P = patterns.items / np.maximum(counts_PC.sum(axis=1) - 1, 1)
     pairs_CC = np.einsum("p,pi,pj->ij", weight_P, counts_PC, counts_PC)
     return np.asarray(pairs_CC - np.diag(weight_P @ counts_PC), dtype=np.float64)
 

@@ -7,16 +7,17 @@ three careless annotators need not outvote a careful one.
 * UNSURE is an answer: by majority it is a vote, and a crop where it wins has no class; by Dawid & Skene it is no class,
   and tells what this annotator's being unsure has told elsewhere; a crop with nothing else has no class.
 * NOT_A_FACE is a class that no dataset has: a crop where it wins is left out.
-* An answer through a sheet speaks for a member only where nobody answered the member itself, and weighs as one in what
-  is learnt about the annotator, however many members there are.
+* An answer through a sheet speaks for a member only where nobody answered the member itself. Members with the same
+  answers through the same sheets are one item to Dawid & Skene, however many they are.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from annotate.agreement.answers import characters, evidence, standing
-from annotate.agreement.dawid_skene import Said, dawid_skene
+from annotate.agreement.dawid_skene import Estimate, Said, dawid_skene
 from pipeline.core.records import UNSURE, Label
 
 MAJORITY, DAWID_SKENE = METHODS = ("majority", "dawid-skene")
@@ -52,7 +53,8 @@ def consensus(
     A tie is a conflict and gives none; so does an answer that is in `exclude`, or less agreement than wanted.
     """
     labels = list(labels)
-    given = dict.fromkeys(sorted({one.crop for one in standing(labels)}), list[Label]()) | evidence(labels)
+    speaking = evidence(labels)
+    given = {crop: speaking.get(crop, []) for crop in sorted({one.crop for one in standing(labels)})}
     said = {crop: [one for one in found if one.emotion] for crop, found in given.items()}
     ranked = _majority(said) if method == MAJORITY else _dawid_skene(said)
     named = characters(labels)
@@ -88,25 +90,33 @@ def _majority(said: dict[str, list[Label]]) -> dict[str, Counter[str]]:
 
 def _dawid_skene(said: dict[str, list[Label]]) -> dict[str, dict[str, float]]:
     """Crop -> class -> probability; UNSURE alone where nothing else was said."""
-    answers = answers_of(said)
-    if not answers:
-        return {}
-    found = dawid_skene(answers, (UNSURE,))
+    items = {crop: item_of(crop, answers) for crop, answers in said.items() if answers}
+    found = estimate_of(said)
     ranked: dict[str, dict[str, float]] = {}
-    for crop, row in found.items.items():
-        if all(label.emotion == UNSURE for label in said[crop]):
+    for crop, item in items.items():
+        if found is None or all(label.emotion == UNSURE for label in said[crop]):
             ranked[crop] = {UNSURE: 1.0}
             continue
-        rounded = {name: round(float(p), DIGITS) for name, p in zip(found.classes, found.probabilities_IK[row], strict=True)}
+        probabilities_K = found.probabilities[found.items[item]]
+        rounded = {name: round(float(p), DIGITS) for name, p in zip(found.classes, probabilities_K, strict=True)}
         ranked[crop] = {name: share for name, share in rounded.items() if share >= LEAST_SHARE}
     return ranked
 
 
-def answers_of(said: dict[str, list[Label]]) -> list[Said]:
-    """The answers for `dawid_skene`: an annotator's answer through a sheet is shared out over the members it counts for."""
-    members = Counter((one.annotator, one.via) for found in said.values() for one in found if one.via)
-    return [
-        Said(item=crop, annotator=one.annotator, answer=one.emotion, weight=1 / members.get((one.annotator, one.via), 1))
-        for crop, found in said.items()
-        for one in found
-    ]
+def estimate_of(said: dict[str, list[Label]]) -> Estimate | None:
+    """Dawid & Skene's estimate from the answers that speak about each crop; None without any."""
+    answers = {
+        (item_of(crop, given), one.annotator): Said(
+            item=item_of(crop, given), annotator=one.annotator, answer=one.emotion
+        )
+        for crop, given in said.items()
+        for one in given
+    }
+    return dawid_skene(list(answers.values()), (UNSURE,)) if answers else None
+
+
+def item_of(crop: str, given: list[Label]) -> str:
+    """What is judged: the crop, or all members that have the same answers through the same sheets, as one item."""
+    if not all(one.via for one in given):
+        return crop
+    return json.dumps(sorted((one.annotator, one.via, one.emotion) for one in given))

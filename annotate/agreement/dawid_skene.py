@@ -47,8 +47,6 @@ class Said:
     """who gave it"""
     answer: str
     """a class, or an answer that is none"""
-    weight: float = 1.0
-    """how much it tells about the annotator: one member's part of an answer about a whole sheet"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,42 +54,37 @@ class Estimate:
     """What the answers say together."""
 
     classes: tuple[str, ...]
-    """sorted; columns of `probabilities_IK`, rows of the tables"""
+    """sorted; columns of `probabilities`, rows of the tables"""
     answers: tuple[str, ...]
     """the classes, then the answers that are none; columns of the tables"""
     items: dict[str, int]
-    """item -> row of `probabilities_IK`"""
-    probabilities_IK: Array
+    """item -> row of `probabilities`"""
+    probabilities: Array
     """how probable each class is; rows sum to 1"""
-    shares_K: Array
+    shares: Array
     """of the classes among the items"""
     tables: dict[str, Array]
     """annotator -> (K, J): given the class of the row, how probable is each answer; rows sum to 1"""
-    rounds: int
-    """until it settled"""
 
     def right(self, annotator: str) -> float:
         """How probable it is that the annotator says what is true, over items as they come."""
         table_KJ = self.tables[annotator]
-        return float(self.shares_K @ np.diagonal(table_KJ[:, : len(self.classes)]))
+        return float(self.shares @ np.diagonal(table_KJ[:, : len(self.classes)]))
 
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
     """The answers as arrays, in the order of their items."""
 
-    item_N: NDArray[np.int64]
-    starts_I: NDArray[np.int64]
+    items: NDArray[np.int64]
+    starts: NDArray[np.int64]
     """where each item's answers begin"""
-    table_N: NDArray[np.int64]
+    tables: NDArray[np.int64]
     """annotator * J + answer"""
-    weight_N: Array
-    item_weight_I: Array
-    """the largest weight of the item's answers"""
-    order_N: NDArray[np.int64]
-    """of the answers by `table_N`"""
+    order: NDArray[np.int64]
+    """of the answers by `tables`"""
     table_starts: NDArray[np.int64]
-    """where each value of `table_N` that occurs begins in this order"""
+    """where each value of `tables` that occurs begins in this order"""
 
 
 def dawid_skene(said: Sequence[Said], no_class: Sequence[str] = (), prior: Prior | None = None) -> Estimate:
@@ -103,7 +96,7 @@ def dawid_skene(said: Sequence[Said], no_class: Sequence[str] = (), prior: Prior
         prior: NONE for the paper's own estimate.
     """
     prior = prior or Prior()
-    given = sorted(said, key=lambda one: (one.item, one.annotator, one.answer, one.weight))
+    given = sorted(said, key=lambda one: (one.item, one.annotator, one.answer))
     others = tuple(sorted({one.answer for one in given} & set(no_class)))
     classes = tuple(sorted({one.answer for one in given} - set(no_class))) or ("",)
     answers, annotators = classes + others, sorted({one.annotator for one in given})
@@ -112,15 +105,15 @@ def dawid_skene(said: Sequence[Said], no_class: Sequence[str] = (), prior: Prior
     shape = (len(annotators), len(answers), len(classes))
     before_JK = _pseudo_answers(len(answers), len(classes), prior)
     probabilities_IK = _first_guess(arrays, shape)
-    for rounds in range(1, MOST_ROUNDS + 1):
+    for _ in range(MOST_ROUNDS):
         tables_AJK = _counted(arrays, probabilities_IK, before_JK, shape)
-        shares_K = (arrays.item_weight_I @ probabilities_IK) + prior.items
+        shares_K = probabilities_IK.sum(axis=0) + prior.items
         shares_K = shares_K / shares_K.sum()
         last_IK, probabilities_IK = probabilities_IK, _judged(arrays, tables_AJK, shares_K)
         if np.abs(probabilities_IK - last_IK).max() < SETTLED:
             break
     tables = {name: np.ascontiguousarray(tables_AJK[n].T) for n, name in enumerate(annotators)}
-    return Estimate(classes, answers, items, probabilities_IK, shares_K, tables, rounds)
+    return Estimate(classes, answers, items, probabilities_IK, shares_K, tables)
 
 
 def _arrays(
@@ -132,13 +125,9 @@ def _arrays(
     table_N = np.array(
         [annotator_at[one.annotator] * len(answers) + answer_at[one.answer] for one in given], dtype=np.int64
     )
-    weight_N = np.array([one.weight for one in given])
     starts_I = np.flatnonzero(np.diff(item_N, prepend=-1))
     order_N = np.argsort(table_N, kind="stable")
-    return _Answers(
-        item_N, starts_I, table_N, weight_N, np.maximum.reduceat(weight_N, starts_I),
-        order_N, np.flatnonzero(np.diff(table_N[order_N], prepend=-1)),
-    )  # fmt: skip
+    return _Answers(item_N, starts_I, table_N, order_N, np.flatnonzero(np.diff(table_N[order_N], prepend=-1)))
 
 
 def _pseudo_answers(answers: int, classes: int, prior: Prior) -> Array:
@@ -153,19 +142,17 @@ def _pseudo_answers(answers: int, classes: int, prior: Prior) -> Array:
 def _first_guess(arrays: _Answers, shape: tuple[int, int, int]) -> Array:
     """Each item's shares of its answers; alike for all classes where none of them is one."""
     _, answers, classes = shape
-    said_NK = np.eye(answers, classes)[arrays.table_N % answers]
-    votes_IK = np.add.reduceat(said_NK, arrays.starts_I, axis=0)
+    said_NK = np.eye(answers, classes)[arrays.tables % answers]
+    votes_IK = np.add.reduceat(said_NK, arrays.starts, axis=0)
     votes_IK[votes_IK.sum(axis=1) == 0] = 1.0
     return np.asarray(votes_IK / votes_IK.sum(axis=1, keepdims=True))
 
 
 def _counted(arrays: _Answers, probabilities_IK: Array, before_JK: Array, shape: tuple[int, int, int]) -> Array:
     """(A, J, K): how probable each answer is given the class, for every annotator."""
-    evidence_NK = probabilities_IK[arrays.item_N[arrays.order_N]] * arrays.weight_N[arrays.order_N, None]
+    evidence_NK = probabilities_IK[arrays.items[arrays.order]]
     counts = np.zeros((shape[0] * shape[1], shape[2]))
-    counts[arrays.table_N[arrays.order_N][arrays.table_starts]] = np.add.reduceat(
-        evidence_NK, arrays.table_starts, axis=0
-    )
+    counts[arrays.tables[arrays.order][arrays.table_starts]] = np.add.reduceat(evidence_NK, arrays.table_starts, axis=0)
     counts_AJK = counts.reshape(shape) + before_JK
     return np.asarray(counts_AJK / np.maximum(counts_AJK.sum(axis=1, keepdims=True), LEAST))
 
@@ -173,6 +160,6 @@ def _counted(arrays: _Answers, probabilities_IK: Array, before_JK: Array, shape:
 def _judged(arrays: _Answers, tables_AJK: Array, shares_K: Array) -> Array:
     """(I, K) by Bayes' rule."""
     logs = np.log(np.maximum(tables_AJK, LEAST)).reshape(-1, len(shares_K))
-    sums_IK = np.add.reduceat(logs[arrays.table_N], arrays.starts_I, axis=0) + np.log(np.maximum(shares_K, LEAST))
+    sums_IK = np.add.reduceat(logs[arrays.tables], arrays.starts, axis=0) + np.log(np.maximum(shares_K, LEAST))
     odds_IK = np.exp(sums_IK - sums_IK.max(axis=1, keepdims=True))
     return np.asarray(odds_IK / odds_IK.sum(axis=1, keepdims=True))

@@ -36,10 +36,10 @@ def alpha_interval(patterns: Patterns) -> Interval | None:
 
     None with fewer than FEWEST items, or where most draws hold one answer only, so that alpha is not defined.
     """
-    items = int(patterns.items_P.sum())
+    items = int(patterns.items.sum())
     if items < FEWEST:
         return None
-    draws_BP = np.random.default_rng(SEED).multinomial(items, patterns.items_P / items, size=RESAMPLES)
+    draws_BP = np.random.default_rng(SEED).multinomial(items, patterns.items / items, size=RESAMPLES)
     found_B = alphas(patterns, draws_BP)
     return _ends(found_B[~np.isnan(found_B)])
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from annotate.agreement.annotators import Annotator, Share, annotators
@@ -18,12 +19,15 @@ from annotate.agreement.coefficients import (
     raw_agreement,
     rows_of,
 )
-from annotate.agreement.consensus import answers_of
-from annotate.agreement.dawid_skene import Estimate, dawid_skene
+from annotate.agreement.consensus import estimate_of
+from annotate.agreement.dawid_skene import Estimate
+from annotate.agreement.honeypots import FOLDER, find_honeypots, read_honeypots
 from annotate.agreement.intervals import Interval, alpha_interval
 from annotate.agreement.propagation import Propagation, propagation
-from annotate.agreement.suggestions import Suggested
-from pipeline.core.records import UNSURE, Label
+from annotate.agreement.suggestions import NAME as SUGGESTIONS
+from annotate.agreement.suggestions import Suggested, read_suggestions
+from pipeline.core.records import Label
+from pipeline.core.workspace import Workspace
 
 DISPUTED_SHOWN = 50
 """in what is printed"""
@@ -124,6 +128,18 @@ def agreement_of(
     )
 
 
+def read_agreement(workspace: Workspace, honeypots: Path | None = None) -> Agreement:
+    """The agreement in a workspace, with its honeypots (or those of another file) and suggestions. It writes nothing.
+
+    Raises:
+        LabelError: the file of honeypots or of suggestions is unusable.
+    """
+    path = honeypots or find_honeypots(workspace.root)
+    known = read_honeypots(path) if path else None
+    suggested = read_suggestions(workspace.root / FOLDER / SUGGESTIONS)
+    return agreement_of(workspace.catalogue.all(Label), known, suggested)
+
+
 def document(found: Agreement) -> dict[str, Any]:
     """What `annotate agreement --json` prints."""
     return {
@@ -185,9 +201,7 @@ def _alpha(patterns: Patterns) -> Alpha:
 
 
 def _estimate(labels: Iterable[Label]) -> Estimate | None:
-    said = {crop: [one for one in given if one.emotion] for crop, given in evidence(labels).items()}
-    answers = answers_of(said)
-    return dawid_skene(answers, (UNSURE,)) if answers else None
+    return estimate_of({crop: [one for one in given if one.emotion] for crop, given in evidence(labels).items()})
 
 
 def _disputes(rated: Mapping[str, Mapping[str, str]], votes: Mapping[str, Counter[str]]) -> list[Dispute]:

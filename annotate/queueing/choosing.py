@@ -44,18 +44,18 @@ class Weights:
 class Candidates:
     """What the choice is made from."""
 
-    looks_ND: Looks
+    looks: Looks
     """of the candidates, see pipeline.duplicates.looks"""
-    episode_N: Whole
+    episodes: Whole
     """number of each one's episode"""
-    labelled_MD: Looks
+    labelled: Looks
     """looks of what is labelled"""
-    asked_E: Whole
+    asked: Whole
     """labelled crops of each episode"""
-    probabilities_NC: Floats | None = None
+    probabilities: Floats | None = None
     """what a model says of the candidates; rows sum to 1"""
-    labelled_C: Whole | None = None
-    """labelled crops of each of the model's classes; needed with `probabilities_NC`"""
+    labelled_classes: Whole | None = None
+    """labelled crops of each of the model's classes; needed with `probabilities`"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +84,10 @@ def choose(candidates: Candidates, count: int, weights: Weights | None = None, s
 
     The same for the same candidates in the same order and the same seed, on any number of threads.
     """
-    if not len(candidates.looks_ND):
+    if not len(candidates.looks):
         return []
     choosing = _Choosing(candidates, weights or Weights(), np.random.default_rng(seed))
-    return [choosing.next() for _ in range(min(count, len(candidates.looks_ND)))]
+    return [choosing.next() for _ in range(min(count, len(candidates.looks)))]
 
 
 class _Choosing:
@@ -95,20 +95,20 @@ class _Choosing:
 
     def __init__(self, found: Candidates, weights: Weights, random: np.random.Generator) -> None:
         self.found, self.weights = found, weights
-        self.free_N = np.ones(len(found.looks_ND), dtype=np.bool_)
+        self.free_N = np.ones(len(found.looks), dtype=np.bool_)
         references_RD = _drawn(found, random)
         scale = _scale(references_RD[:SCALE_SAMPLE])
-        self.likeness_NR = _likeness(found.looks_ND, references_RD, scale)
+        self.likeness_NR = _likeness(found.looks, references_RD, scale)
         self.represented_R = np.zeros(len(references_RD), dtype=np.float32)
-        for start in range(0, len(found.labelled_MD), AT_ONCE):
-            near_MR = _likeness(found.labelled_MD[start : start + AT_ONCE], references_RD, scale)
+        for start in range(0, len(found.labelled), AT_ONCE):
+            near_MR = _likeness(found.labelled[start : start + AT_ONCE], references_RD, scale)
             np.maximum(self.represented_R, near_MR.max(axis=0), out=self.represented_R)
-        self.asked_E = found.asked_E.astype(np.float64)
+        self.asked_E = found.asked.astype(np.float64)
         self.uncertainty_N = np.ones(len(self.free_N), dtype=np.float32)
         self.labelled_C = np.zeros(0)
-        if found.probabilities_NC is not None and found.labelled_C is not None:
-            self.uncertainty_N = margin_uncertainty(found.probabilities_NC)
-            self.labelled_C = found.labelled_C.astype(np.float64)
+        if found.probabilities is not None and found.labelled_classes is not None:
+            self.uncertainty_N = margin_uncertainty(found.probabilities)
+            self.labelled_C = found.labelled_classes.astype(np.float64)
 
     def next(self) -> Choice:
         """Takes the best that is left."""
@@ -123,11 +123,11 @@ class _Choosing:
     def _factors(self) -> Iterator[tuple[str, NDArray[np.floating]]]:
         yield "uncertainty", self.uncertainty_N
         yield "diversity", np.maximum(self.likeness_NR - self.represented_R, 0).sum(axis=1)
-        if self.found.probabilities_NC is None:
+        if self.found.probabilities is None:
             yield "deficit", np.ones(len(self.free_N))
         else:
-            yield "deficit", (self.found.probabilities_NC * (1 / (1 + self.labelled_C))).sum(axis=1)
-        yield "episode", (1 / (1 + self.asked_E))[self.found.episode_N]
+            yield "deficit", (self.found.probabilities * (1 / (1 + self.labelled_C))).sum(axis=1)
+        yield "episode", (1 / (1 + self.asked_E))[self.found.episodes]
 
     def _beside_best(self, values_N: NDArray[np.floating]) -> NDArray[np.float64]:
         best = float(values_N[self.free_N].max())
@@ -136,9 +136,9 @@ class _Choosing:
     def _take(self, row: int) -> None:
         self.free_N[row] = False
         np.maximum(self.represented_R, self.likeness_NR[row], out=self.represented_R)
-        self.asked_E[self.found.episode_N[row]] += 1
-        if self.found.probabilities_NC is not None:
-            self.labelled_C = self.labelled_C + self.found.probabilities_NC[row]
+        self.asked_E[self.found.episodes[row]] += 1
+        if self.found.probabilities is not None:
+            self.labelled_C = self.labelled_C + self.found.probabilities[row]
 
 
 def margin_uncertainty(probabilities_NC: Floats) -> Floats:
@@ -151,9 +151,9 @@ def margin_uncertainty(probabilities_NC: Floats) -> Floats:
 
 def _drawn(found: Candidates, random: np.random.Generator) -> Looks:
     """(R, D) looks of candidates and labelled crops at random."""
-    count = len(found.looks_ND)
-    rows = random.permutation(count + len(found.labelled_MD))[:REFERENCES]
-    return np.concatenate([found.looks_ND[rows[rows < count]], found.labelled_MD[rows[rows >= count] - count]])
+    count = len(found.looks)
+    rows = random.permutation(count + len(found.labelled))[:REFERENCES]
+    return np.concatenate([found.looks[rows[rows < count]], found.labelled[rows[rows >= count] - count]])
 
 
 def _scale(references_RD: Looks) -> float:
@@ -171,6 +171,6 @@ def _squares(first_ND: Looks, second_MD: Looks) -> Floats:
     """(N, M) squared distances. Whole numbers below 2^24, so exact in float32 however many threads add them up."""
     first, second = first_ND.astype(np.float32), second_MD.astype(np.float32)
     products = first @ second.T
-    return np.asarray((first**2).sum(axis=1)[:, None] + ((second**2).sum(axis=1)[None] - 2 * products), dtype=np.float32)
-
-
+    return np.asarray(
+        (first**2).sum(axis=1)[:, None] + ((second**2).sum(axis=1)[None] - 2 * products), dtype=np.float32
+    )

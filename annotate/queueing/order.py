@@ -177,12 +177,14 @@ def _candidates(
     asked = Counter(crop.episode for crop in pool.answered)
     classes = Counter(pool.classes.values())
     return Candidates(
-        looks_ND=looks_of_crops(pool, crops),
-        episode_N=np.array([number[crop.episode] for crop in crops], dtype=np.int64),
-        labelled_MD=looks_of_crops(pool, pool.answered),
-        asked_E=np.array([asked[id] for id in number], dtype=np.int64),
-        probabilities_NC=probabilities_NC,
-        labelled_C=np.array([classes[name] for name in classifier.classes], dtype=np.int64) if classifier else None,
+        looks=looks_of_crops(pool, crops),
+        episodes=np.array([number[crop.episode] for crop in crops], dtype=np.int64),
+        labelled=looks_of_crops(pool, pool.answered),
+        asked=np.array([asked[id] for id in number], dtype=np.int64),
+        probabilities=probabilities_NC,
+        labelled_classes=np.array([classes[name] for name in classifier.classes], dtype=np.int64)
+        if classifier
+        else None,
     )
 
 
