@@ -134,10 +134,13 @@ def read_agreement(workspace: Workspace, honeypots: Path | None = None) -> Agree
     Raises:
         LabelError: the file of honeypots or of suggestions is unusable.
     """
-    path = honeypots or find_honeypots(workspace.root)
-    known = read_honeypots(path) if path else None
-    suggested = read_suggestions(workspace.root / FOLDER / SUGGESTIONS)
-    return agreement_of(workspace.catalogue.all(Label), known, suggested)
+    return agreement_of(workspace.catalogue.all(Label), *read_extras(workspace.root, honeypots))
+
+
+def read_extras(root: Path, honeypots: Path | None = None) -> tuple[dict[str, str] | None, Suggested]:
+    """The known answers and the suggestions of the workspace in `root`, as `agreement_of` takes them. Raises LabelError."""
+    path = honeypots or find_honeypots(root)
+    return read_honeypots(path) if path else None, read_suggestions(root / FOLDER / SUGGESTIONS)
 
 
 def document(found: Agreement) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def test_it_is_what_a_slow_plain_version_gives() -> None:
             own = [s for s in said if s.annotator == who]
             for c in classes:
                 total = sum(beliefs[s.item][c] for s in own)
-                tables[who, c] = {l: sum(beliefs[s.item][c] for s in own if s.answer == l) / total for l in classes}
+                tables[who, c] = {
+                    said_as: sum(beliefs[s.item][c] for s in own if s.answer == said_as) / total for said_as in classes
+                }
         for item in items:
             odds = {
                 c: prior[c] * np.prod([tables[s.annotator, c][s.answer] for s in said if s.item == item])
