@@ -29,11 +29,13 @@ def load_classifier(workspace: "Workspace", run: str) -> "Classifier":
     """
     if find_spec("torch") is None:
         raise MissingToolError("--run needs torch; install with: pip install 'toonsift[train]', or leave --run out")
-    from annotate.queueing.order import Classifier
-    from train.predict import load_run
     from train.runs import find_run
 
-    model = load_run(find_run(workspace.runs, run))
+    folder = find_run(workspace.runs, run)
+    from annotate.queueing.order import Classifier
+    from train.predict import load_run
+
+    model = load_run(folder)
     return Classifier(model.run.id, model.classes, model.classify)
 
 
