@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = ("cartoon_baselines", "repeats", "engines", "studio_loop", "cascades_on_torch", "datasets")
+ALONE = (
+    "cartoon_baselines", "repeats", "engines", "studio_loop", "active_learning", "timeline_truth", "cascades_on_torch",
+    "datasets",
+)  # fmt: skip
 WITH_SHARED = ("cascade_training", "detection")
 EITHER_WAY = ("mining", "shots", "near_duplicates")
 """with more to measure where there is a DIR"""

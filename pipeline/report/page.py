@@ -12,6 +12,7 @@ from pipeline.core.files import write_text
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.workspace import Workspace, now
 from pipeline.report import wording
+from pipeline.report.agreement import AgreementSection, agreement_section
 from pipeline.report.datasets import DatasetSection, dataset_section
 from pipeline.report.demo import DemoScores
 from pipeline.report.episodes import EpisodeSection, episode_section
@@ -49,6 +50,8 @@ class Page:
     duplicates: DuplicateSection
     cascades: CascadeSection
     dataset: DatasetSection
+    agreement: AgreementSection | None
+    """None where nobody labelled"""
     training: TrainingSection
     reliability: Reliability | None
     """None without test predictions"""
@@ -121,6 +124,7 @@ def gather(
         duplicates=duplicates,
         cascades=cascades,
         dataset=datasets,
+        agreement=agreement_section(workspace, holdings, gallery),
         training=training,
         reliability=reliability,
         insides=insides,

@@ -22,6 +22,7 @@ SECTIONS = (
     "duplicates",
     "cascades",
     "dataset",
+    "agreement",
     "training",
     "insides",
     "mistakes",
