@@ -11,7 +11,7 @@ from annotate.studio import Studio
 from annotate.sync.projects import characters_of, ensure_project
 from annotate.sync.push import push
 from annotate.sync.state import alone
-from annotate.tasks.drafts import Draft
+from annotate.tasks.drafts import Draft, with_pictures
 from annotate.tasks.emotions import chosen_crops, emotion_drafts
 from annotate.tasks.faces import chosen_frames, face_drafts
 from annotate.tasks.sheets import chosen_sheets, sheet_drafts
@@ -44,6 +44,8 @@ class Order:
     """make a project again that was deleted on the server"""
     change_interface: bool = False
     """put our interface in place of another, also where choices go"""
+    inline: bool = False
+    """whether tasks hold their pictures themselves: for a server that cannot read our files; large, so for few"""
     projects: tuple[str, ...] = field(init=False, default=())
     """names of the projects"""
 
@@ -62,12 +64,15 @@ def ask(
     studio.whoami()  # a wrong address or token is told before anything is drawn
     characters = characters_of(workspace, options)
     drafts = drafts_of(workspace, order, options, characters, progress)
+    if order.inline:
+        drafts = [with_pictures(draft, workspace.root) for draft in drafts]
     done = []
     for name in order.projects:
         with alone(workspace, name):
             project = ensure_project(
-                workspace, studio, name, options, anew=order.anew, change_interface=order.change_interface
-            )
+                workspace, studio, name, options, anew=order.anew, change_interface=order.change_interface,
+                shows_files=not order.inline,
+            )  # fmt: skip
             pushed = push(workspace, studio, project, drafts, options.batch, progress)
         where = {"project": name, "number": project.there.id, "url": f"{studio.url}/projects/{project.there.id}/data"}
         done.append(where | {"tasks": len(drafts)} | asdict(pushed))

@@ -73,13 +73,14 @@ def serve(
     server = process.start(workspace, port, session.progress)
     access, studio = _studio(workspace, "", "")
     storages_at_home(workspace, studio, known_projects(workspace))
-    stays = detach or not server.started
+    started = server.process is not None
+    stays = detach or not started
     lines = [
-        f"Label Studio {'runs' if server.started else 'runs already'} at {access.url}",
+        f"Label Studio {'runs' if started else 'runs already'} at {access.url}",
         f"log in as {access.user} with the password {access.password}",
     ]
     session.emit(
-        {"url": access.url, "user": access.user, "pid": access.pid, "started": server.started},
+        {"url": access.url, "user": access.user, "pid": access.pid, "started": started},
         lines if stays else [*lines, "Ctrl-C ends it"],
     )
     if not stays:
@@ -117,6 +118,9 @@ def push(
     no_suggestions: Annotated[
         bool, typer.Option("--no-suggestions", help="Annotators do not see what machines think.")
     ] = False,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="Send the pictures themselves, to a server that cannot read our files.")
+    ] = False,
     anew: Annotated[bool, typer.Option("--anew", help="Make a project again that was deleted on the server.")] = False,
     change_interface: Annotated[
         bool, typer.Option("--change-interface", help="Put our interface in place of a changed one; choices may go.")
@@ -134,7 +138,7 @@ def push(
     order = Order(
         kind=Kind(kind.value), replicas=_names(annotators), limit=limit, items=items, guesses=predictions,
         honeypots=honeypots, sheets_of=sheets_of.value, suggest=not no_suggestions, anew=anew,
-        change_interface=change_interface,
+        change_interface=change_interface, inline=inline,
     )  # fmt: skip
     workspace = session.workspace()
     _, studio = _studio(workspace, url, token)

@@ -8,6 +8,7 @@ repeating is off. What only reads is repeated here; what writes is asked once an
 import json
 import logging
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -261,6 +262,7 @@ class Studio:
                 ) from error
             # a proxy for the way out must not come between us and this machine
             transport = httpx.Client(timeout=self.timeout_seconds, follow_redirects=False, trust_env=not self._is_near)
+            weakref.finalize(self, transport.close)
             self._sdk = LabelStudio(
                 base_url=self.url,
                 api_key=self._token,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.core.answers import counting
 from pipeline.core.errors import DatasetError
 from pipeline.core.manifest import Example, content_digest
 from pipeline.core.options import as_plain
@@ -73,13 +74,10 @@ class Draft:
 def consensus(labels: Iterable[Label], exclude: tuple[str, ...]) -> tuple[dict[str, Consensus], Counter[str]]:
     """Crop id -> what its annotators say together, and how many crops have none, by reason.
 
-    Of one annotator's answers about a crop the latest counts. A tie between classes is a conflict and gives none.
+    Of one annotator's answers about a crop the latest that stands counts. A tie between classes is a conflict and gives none.
     """
-    latest: dict[tuple[str, str], Label] = {}
-    for label in sorted(labels, key=lambda one: (one.created, one.id)):
-        latest[label.crop, label.annotator] = label
     answers: dict[str, list[Label]] = defaultdict(list)
-    for label in latest.values():
+    for label in counting(labels):
         answers[label.crop].append(label)
     agreed: dict[str, Consensus] = {}
     left_out: Counter[str] = Counter()

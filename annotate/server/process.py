@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from annotate.server.access import Access, folder_of, keep_access, read_access
@@ -36,8 +36,8 @@ class Server:
 
     access: Access
     """how to reach it"""
-    started: bool
-    """whether it was started now; otherwise it ran already"""
+    process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    """the process that was started now; None where it ran already"""
 
 
 def start(workspace: Workspace, port: int = 0, progress: Progress | None = None) -> Server:
@@ -56,7 +56,7 @@ def start(workspace: Workspace, port: int = 0, progress: Progress | None = None)
     with _starting(workspace):
         kept = read_access(workspace)
         if kept and kept.ours and _answers(kept):
-            return Server(access=kept, started=False)
+            return Server(access=kept)
         data = _data_folder(workspace, environment)
         access = kept if kept and kept.ours else _new_access()
         for _ in range(3):
@@ -65,7 +65,7 @@ def start(workspace: Workspace, port: int = 0, progress: Progress | None = None)
             access = replace(access, pid=process.pid)
             if _comes_up(workspace, process, access):
                 keep_access(workspace, access)
-                return Server(access=access, started=True)
+                return Server(access=access, process=process)
             stop_process(process.pid)
             process.wait()
         raise MissingToolError(
@@ -217,7 +217,7 @@ def _is_label_studio(pid: int) -> bool:
     """Whether that process is a Label Studio: the number may have gone to another one since."""
     if pid <= 0 or not _runs(pid):
         return False
-    seen = subprocess.run(["ps", "-p", str(pid), "-o", "args="], capture_output=True, text=True, check=False)
+    seen = subprocess.run(["ps", "-ww", "-p", str(pid), "-o", "args="], capture_output=True, text=True, check=False)
     return "label_studio" in seen.stdout
 
 

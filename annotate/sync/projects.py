@@ -11,7 +11,7 @@ from annotate.studio import Project, Studio
 from annotate.sync.state import State, identity_of, keep_state, read_state
 from annotate.tasks.interface import interface_of
 from annotate.tasks.pictures import FOLDER as PICTURES
-from pipeline.core.errors import LabelError, StudioDoubtError, StudioGoneError
+from pipeline.core.errors import LabelError, StudioDoubtError, StudioGoneError, StudioRefusedError, StudioTokenError
 from pipeline.core.files import digest_of
 from pipeline.core.records import Cascade, Crop
 from pipeline.core.workspace import Workspace
@@ -72,7 +72,7 @@ def find_project(workspace: Workspace, studio: Studio, name: str) -> OurProject 
 
 def ensure_project(
     workspace: Workspace, studio: Studio, name: str, options: AnnotateOptions, *, anew: bool = False,
-    change_interface: bool = False,
+    change_interface: bool = False, shows_files: bool = True,
 ) -> OurProject:  # fmt: skip
     """The project of that name with the interface that the options ask for, and leave to show our pictures.
 
@@ -83,8 +83,10 @@ def ensure_project(
         options: the lists of the interface.
         anew: make it again where it was deleted.
         change_interface: put ours in place of one that somebody changed on the server, or take choices away.
+        shows_files: whether its tasks name files of the workspace; the server must be let to show them.
 
     Raises:
+        StudioRefusedError: the server may not show the workspace's files.
         LabelError: the interface on the server is not the one we made, or choices would go that answers may have.
     """
     kind, _ = split_name(name)
@@ -102,7 +104,8 @@ def ensure_project(
     state = read_state(workspace, name)
     state.url, state.number, state.created, state.config = studio.url, found.there.id, found.there.created, wanted
     keep_state(workspace, name, state)
-    _show_pictures(workspace, studio, found.there.id)
+    if shows_files:
+        _show_pictures(workspace, studio, found.there.id)
     return found
 
 
@@ -131,7 +134,7 @@ def _check_change(name: str, sent: str, there: str, wanted: str) -> None:
     lost = sorted(set(choices_in(there)) - set(choices_in(wanted)))
     if lost:
         raise LabelError(
-            f"{name} offers {', '.join(lost)}, which toonsift.toml has no more: answers may have them. Put them back, or take "
+            f"{name} offers {', '.join(value for _, value in lost)}, which toonsift.toml has no more: answers may have them. Put them back, or take "
             f"them away with `toonsift annotate push {name} --change-interface`"
         )
 
@@ -158,11 +161,20 @@ def _show_pictures(workspace: Workspace, studio: Studio, project: int) -> None:
         folder = root / relative
         folder.mkdir(parents=True, exist_ok=True)
         ours = [(id, path) for id, path in there if path.rstrip("/").endswith(f"/{relative}")]
-        if not ours:
-            studio.create_storage(project, str(folder))
-        for id, path in ours:
-            if path.rstrip("/") != str(folder):
-                studio.move_storage(id, project, str(folder))
+        try:
+            if not ours:
+                studio.create_storage(project, str(folder))
+            for id, path in ours:
+                if path.rstrip("/") != str(folder):
+                    studio.move_storage(id, project, str(folder))
+        except StudioTokenError:
+            raise
+        except StudioRefusedError as error:
+            raise StudioRefusedError(
+                f"{studio.url} may not show the pictures of {folder} ({error}); start it with "
+                "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="
+                f"{root}, or use `toonsift annotate serve`, or push a few hundred with --inline"
+            ) from None
 
 
 def storages_at_home(workspace: Workspace, studio: Studio, names: Sequence[str]) -> None:

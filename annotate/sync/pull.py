@@ -17,6 +17,7 @@ from annotate.sync.answers import Annotation, Question, Saying, UnusableError, r
 from annotate.sync.homes import Homes
 from annotate.sync.projects import OurProject, characters_of, choices_in
 from annotate.sync.state import State, keep_state, read_state
+from pipeline.core.answers import counting
 from pipeline.core.files import digest_of
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import Label
@@ -159,8 +160,8 @@ class _Pull:
                 "annotator": self.emails.get(who, "") if isinstance(who, int) else "", "reason": reason,
             }
         )  # fmt: skip
-        if isinstance(row.get("id"), int):
-            self._withdraw(row["id"])  # what it said before it was changed to this
+        for label in list(self.known.get(f"{self.project.key}/{row.get('id')}", {}).values()):
+            self._withdraw_one(label)  # what it said before it was changed to this
 
     def _store(self, one: Annotation) -> None:
         key = f"{self.project.key}/{one.id}"
@@ -214,13 +215,10 @@ class _Pull:
 
 def conflicts_of(labels: Iterable[Label]) -> list[dict[str, Any]]:
     """Crops whose annotators' latest answers name different emotions: `crop`, `answers` {annotator: emotion}."""
-    latest: dict[tuple[str, str], Label] = {}
-    for label in sorted((one for one in labels if not one.withdrawn), key=lambda one: (one.created, one.id)):
-        latest[label.crop, label.annotator] = label
     answers: dict[str, dict[str, str]] = defaultdict(dict)
-    for (crop, annotator), label in sorted(latest.items()):
+    for label in counting(labels):
         if label.emotion:
-            answers[crop][annotator] = label.emotion
+            answers[label.crop][label.annotator] = label.emotion
     return [{"crop": crop, "answers": said} for crop, said in answers.items() if len(set(said.values())) > 1]
 
 

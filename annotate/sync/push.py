@@ -61,6 +61,7 @@ class _Push:
     def __init__(self, workspace: Workspace, studio: Studio, project: OurProject, progress: Progress) -> None:
         self.workspace, self.studio, self.project, self.progress = workspace, studio, project, progress
         self.done = Pushed()
+        self.others = 0  # tasks beside one for each key: made by hand, or there twice and answered twice
         self.numbers = {t.id.partition("/")[2]: t.number for t in workspace.catalogue.all(Task, project=project.key)}
 
     def run(self, drafts: Sequence[Draft], batch: int) -> Pushed:
@@ -84,7 +85,7 @@ class _Push:
 
     def _as_known(self) -> bool:
         """Whether the server has exactly the tasks that the catalogue knows: as many, and all of those numbers."""
-        if self.studio.project(self.project.there.id).tasks != len(self.numbers):
+        if self.studio.project(self.project.there.id).tasks != len(self.numbers) + self.others:
             return False
         ids = sorted(self.numbers.values())
         return all(self.studio.count_ids(self.project.there.id, part) == len(part) for part in _parts(ids, IDS_AT_ONCE))
@@ -92,9 +93,11 @@ class _Push:
     def _look_at_all(self, items: dict[str, str]) -> None:
         """Takes over what the server has, whoever made it, and sweeps what is there twice."""
         found: dict[str, list[int]] = defaultdict(list)
+        self.others, swept = 0, self.done.swept
         total = self.studio.project(self.project.there.id).tasks
         with self.progress.step(f"look at {self.project.name}", total, "tasks") as step:
             for listed in self.studio.all_tasks(self.project.there.id, step.advance):
+                self.others += 1
                 if listed.ref:
                     found[listed.ref].append(listed.id)
         known = {task.id.partition("/")[2]: task for task in self._tasks()}
@@ -102,6 +105,7 @@ class _Push:
             self.workspace.catalogue.delete(Task, id=known[ref].id)
         self.numbers = {}
         self._note({ref: (items.get(ref, ref), self._one_of(ref, ids)) for ref, ids in found.items()})
+        self.others -= len(self.numbers) + self.done.swept - swept
 
     def _send(self, drafts: Sequence[Draft]) -> None:
         """Adds these tasks; in doubt, looks which of them are there and sends the others again."""
@@ -148,7 +152,7 @@ class _Push:
             if id == kept:
                 continue
             if answered[id] or _is_answered(self.studio, id):
-                self.done.doubled.append(ref)
+                self.done.doubled = sorted({*self.done.doubled, ref})
             else:
                 _delete(self.studio, id)
                 self.done.swept += 1

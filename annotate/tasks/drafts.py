@@ -1,9 +1,14 @@
 """A task before it is sent: our key, what it is about, what the server shows and suggests."""
 
+import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+LOCAL = "/data/local-files/?d="
+"""how the server calls a file below its document root"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,4 +54,18 @@ def choice(control: str, about: str, value: str) -> dict[str, Any]:
 
 def local_url(relative: str) -> str:
     """Where the server shows a file of the workspace; `relative` to its folder, with slashes."""
-    return f"/data/local-files/?d={quote(relative, safe='/')}"
+    return LOCAL + quote(relative, safe="/")
+
+
+def with_pictures(draft: Draft, root: Path) -> Draft:
+    """The draft with the pictures themselves in place of where they lie in the workspace."""
+    data = {key: _inline(value, root) for key, value in draft.data.items()}
+    return replace(draft, data=data)
+
+
+def _inline(value: object, root: Path) -> object:
+    if not isinstance(value, str) or not value.startswith(LOCAL):
+        return value
+    path = root / unquote(value.removeprefix(LOCAL))
+    kind = "png" if path.suffix == ".png" else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

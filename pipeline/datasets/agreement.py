@@ -4,27 +4,25 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from pipeline.core.answers import counting
 from pipeline.core.records import Label
 
 
 def agreement(labels: Iterable[Label], crops: Collection[str]) -> dict[str, Any]:
-    """What the card says about the answers on these crops; of one annotator's answers about a crop the latest counts.
+    """What the card says about the answers on these crops; of one annotator's answers about a crop the latest that stands counts.
 
     Returns the number of annotators and answers, how many crops have two answers or more, how many of those are
     unanimous, and alpha (None where no crop has two answers, or all answers are the same).
     """
-    latest: dict[tuple[str, str], Label] = {}
-    for label in sorted(labels, key=lambda one: (one.created, one.id)):
-        if label.crop in crops and label.emotion:
-            latest[label.crop, label.annotator] = label
+    answers = [label for label in counting(labels) if label.crop in crops and label.emotion]
     votes: dict[str, Counter[str]] = defaultdict(Counter)
-    for label in latest.values():
+    for label in answers:
         votes[label.crop][label.emotion] += 1
     several = [counts for counts in votes.values() if counts.total() > 1]
     alpha = nominal_alpha(several)
     return {
-        "annotators": len({label.annotator for label in latest.values()}),
-        "answers": len(latest),
+        "annotators": len({label.annotator for label in answers}),
+        "answers": len(answers),
         "answered_twice_or_more": len(several),
         "unanimous": sum(len(counts) == 1 for counts in several),
         "alpha": None if alpha is None else round(alpha, 4),
