@@ -49,7 +49,8 @@ class Draft:
 
 def choice(control: str, about: str, value: str) -> dict[str, Any]:
     """A choice as Label Studio writes it."""
-    return {"from_name": control, "to_name": about, "type": "choices", "value": {"choices": [value]}}
+    name = f"{control}-suggested"  # without an id the page leaves a suggestion out
+    return {"id": name, "from_name": control, "to_name": about, "type": "choices", "value": {"choices": [value]}}
 
 
 def local_url(relative: str) -> str:
