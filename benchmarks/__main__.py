@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ALONE = (
-    "cartoon_baselines", "mining", "shots", "repeats", "studio_loop", "cascades_on_torch", "datasets",
+    "cartoon_baselines", "mining", "shots", "repeats", "studio_loop", "cascades_on_torch", "datasets", "labelling",
 )  # fmt: skip
 WITH_SHARED = ("cascade_training", "detection")
 EITHER_WAY = ("near_duplicates",)

@@ -95,7 +95,7 @@ def read_annotation(task: Mapping[str, Any], row: Mapping[str, Any], question: Q
         moment=_moment(row.get("updated_at") or row.get("created_at")),
         seconds=_seconds(row.get("lead_time")),
         skipped=skipped,
-        prediction=_prediction(row, data),
+        prediction=_prediction(data),
         via=_via(data, question.kind),
         said=_said(data, result, question, skipped=skipped),
     )
@@ -186,10 +186,7 @@ def _box(part: Mapping[str, Any], value: Mapping[str, Any]) -> Box:
         raise UnusableError("a box holds no pixel") from None
 
 
-def _prediction(row: Mapping[str, Any], data: Mapping[str, Any]) -> str:
-    shown = row.get("prediction")
-    if isinstance(shown, dict) and shown:
-        return str(shown.get("model_version") or data.get("suggested_by") or "")[:200]
+def _prediction(data: Mapping[str, Any]) -> str:
     return str(data.get("suggested_by") or "")[:200]
 
 

@@ -10,6 +10,9 @@ from urllib.parse import quote, unquote
 LOCAL = "/data/local-files/?d="
 """how the server calls a file below its document root"""
 
+SHOWN_VERSION = "toonsift"
+"""of every suggestion: the page shows those of one version alone, so which model it was stands in the task's data"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
@@ -41,7 +44,7 @@ class Draft:
         data = dict(self.data) | {"ref": self.ref}
         if self.suggestion is None:
             return {"data": data}
-        prediction: dict[str, Any] = {"model_version": self.suggestion.by, "result": list(self.suggestion.result)}
+        prediction: dict[str, Any] = {"model_version": SHOWN_VERSION, "result": list(self.suggestion.result)}
         if self.suggestion.confidence is not None:
             prediction["score"] = self.suggestion.confidence
         return {"data": data | {"suggested_by": self.suggestion.by}, "predictions": [prediction]}

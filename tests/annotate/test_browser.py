@@ -63,9 +63,7 @@ def open_stream(page: Any, access: Access, number: int) -> None:
 
 def shown(page: Any) -> None:
     """Waits until the pictures of the task are there: hotkeys work from then on."""
-    page.wait_for_function(
-        "[...document.images].filter(i => i.src.startsWith('blob:') && i.naturalWidth).length >= 2"
-    )
+    page.wait_for_function("[...document.images].filter(i => i.src.startsWith('blob:') && i.naturalWidth).length >= 2")
     page.wait_for_timeout(400)
 
 
@@ -91,7 +89,13 @@ def asked(served: tuple[Workspace, Access]) -> tuple[Workspace, Access]:
             digest = workspace.objects.put(encode_png(picture), ".png")
             box = Box(left=i, top=0, right=80 + i, bottom=80)
             crop = records.crop(
-                f"e1.c{i}.{i}.0.{80 + i}.80", pts=i, box=box, sha256=digest, character="bo", sharpness=9.0 - i
+                f"e1.c{i}.{i}.0.{80 + i}.80",
+                pts=i,
+                box=box,
+                sha256=digest,
+                character="bo",
+                sharpness=9.0 - i,
+                cascade=str(i) * 64,
             )
             workspace.catalogue.put([crop])
     return workspace, access
@@ -108,14 +112,14 @@ def test_hotkeys_submit_and_skip_are_pulled_as_pressed(
     shown(page)
     page.screenshot(path=str(tmp_path / "emotions.png"))
     submit(page, "2 q Control+Enter")  # sad, ann
-    submit(page, "x Control+Enter")  # not a face; the suggested character stays
+    submit(page, "1 Control+Enter")  # happy; the suggested character, another cascade's, is taken over
     submit(page, "Control+Space")  # skip
     got = pull_all(workspace, studio, access, ["emotions"], OPTIONS)
     assert (got["pulled"], got["skipped"], got["quarantined"]) == (2, 1, [])
     found = find_project(workspace, studio, "emotions")
     assert found is not None
     labels = sorted(workspace.catalogue.all(Label, source=found.source), key=lambda label: label.created)
-    assert [(one.emotion, one.character) for one in labels] == [("sad", "ann"), ("not_a_face", ""), ("", "")]
+    assert [(one.emotion, one.character) for one in labels] == [("sad", "ann"), ("happy", "bo"), ("", "")]
     assert [one.crop for one in labels] == sorted(one.crop for one in labels)
     assert all(one.seconds > 0 for one in labels[:2])
     assert all(one.annotator == access.user for one in labels)
