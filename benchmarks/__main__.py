@@ -11,7 +11,7 @@ from pathlib import Path
 
 ALONE = (
     "cartoon_baselines", "repeats", "engines", "studio_loop", "active_learning", "timeline_truth", "cascades_on_torch",
-    "datasets",
+    "datasets", "labelling",
 )  # fmt: skip
 WITH_SHARED = ("cascade_training", "detection")
 EITHER_WAY = ("mining", "shots", "near_duplicates")

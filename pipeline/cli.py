@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 import pipeline
+from annotate import cli as annotate_cli
 from annotate import judging_cli
 from cascades import cli as cascades_cli
 from pipeline import dataset_verbs, judging, model_verbs, verbs
@@ -62,9 +63,8 @@ imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring i
 imports.command("labels")(verbs.import_labels)
 imports.command("dataset")(dataset_verbs.import_dataset)
 app.add_typer(imports, name="import")
-annotating = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What people say about crops.")
-judging_cli.add_verbs(annotating, judging.ROOMS)
-app.add_typer(annotating, name="annotate")
+judging_cli.add_verbs(annotate_cli.app, judging.ROOMS)
+app.add_typer(annotate_cli.app, name="annotate")
 app.command("export")(verbs.export)
 app.command("verify")(dataset_verbs.verify)
 app.command("diff")(dataset_verbs.diff)

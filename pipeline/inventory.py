@@ -39,7 +39,7 @@ KINDS: dict[str, type[Any]] = {
 def status(workspace: Workspace) -> dict[str, Any]:
     """Counts of everything, what failed and why, and the room left."""
     catalogue = workspace.catalogue
-    labels = catalogue.all(Label)
+    labels = [label for label in catalogue.all(Label) if not label.withdrawn]
     groups = catalogue.all(DuplicateGroup)
     failed = catalogue.all(Run, status="failed")
     conflicts = label_conflicts(groups, labels)
