@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "toonsift needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,dev]' --constraint constraints.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,onnx,dev]' --constraint constraints.txt
 	@touch $@
 
 $(OPENCV4): | $(STAMP)
@@ -45,7 +45,7 @@ test: $(STAMP) $(OPENCV4) label-studio  ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(TEST_ARGS)
 
 $(CLUSTER): $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,dev,cluster]' --constraint constraints.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,onnx,dev,cluster]' --constraint constraints.txt
 	@touch $@
 
 test-slow: $(STAMP) $(OPENCV4) $(CLUSTER) label-studio  ## the slow ones: random kills, a Ray cluster, whole benchmarks
