@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from annotate.agreement.consensus import consensus
 from pipeline.core.records import DuplicateGroup, Label
-from pipeline.export import ExportOptions, consensus
+from pipeline.export import ExportOptions
 
 
 def label_conflicts(groups: Iterable[DuplicateGroup], labels: Iterable[Label]) -> list[dict[str, Any]]:

@@ -36,13 +36,6 @@ class HashName(StrEnum):
     colour = "colour"
 
 
-class ConsensusMethod(StrEnum):
-    """How answers that differ become a class."""
-
-    majority = "majority"
-    dawid_skene = "dawid-skene"
-
-
 class DatasetFormat(StrEnum):
     """What a dataset version is written as."""
 
@@ -237,14 +230,8 @@ def export(
         float | None, typer.Option("--embargo", min=0, help="Least seconds between splits within an episode (0).")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the split (0).")] = None,
-    consensus: Annotated[
-        ConsensusMethod | None,
-        typer.Option("--consensus", help="How answers that differ become a class (majority). See annotate agreement."),
-    ] = None,
-    min_agreement: Annotated[
-        float | None,
-        typer.Option("--min-agreement", min=0, max=1, help="Leave out crops whose class has a smaller share (0)."),
-    ] = None,
+    consensus: Annotated[str | None, typer.Option("--consensus", help="majority (the default) or dawid-skene.")] = None,
+    min_agreement: Annotated[float | None, typer.Option("--min-agreement", help="Least share for a class (0).")] = None,
     with_repeats: Annotated[
         bool, typer.Option("--with-repeats", help="Take crops of openings, endings and recaps as well.")
     ] = False,
@@ -273,13 +260,8 @@ def export(
         "embargo_seconds": embargo,
     }
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
-    chosen = {
-        "allow_leaks": allow_leaks or None,
-        "with_repeats": with_repeats or None,
-        "consensus": consensus.value if consensus else None,
-        "min_agreement": min_agreement,
-    }
-    options = resolve(ExportOptions, settings, chosen, "export")
+    flags = {"allow_leaks": allow_leaks or None, "with_repeats": with_repeats or None, "consensus": consensus}
+    options = resolve(ExportOptions, settings, flags | {"min_agreement": min_agreement}, "export")
     options = dataclasses.replace(options, split=splitting)
     with workspace.writing("export"):
         if "@" in name:

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotate.agreement.consensus import consensus
 from pipeline.core.errors import DatasetError
 from pipeline.core.images import encode_png
 from pipeline.core.manifest import damaged_files, read_dataset
 from pipeline.core.records import Crop, DuplicateComponent, DuplicateGroup, Episode, Label
 from pipeline.core.workspace import Workspace
 from pipeline.duplicates import DedupeOptions
-from pipeline.export import ExportOptions, consensus
+from pipeline.export import ExportOptions
 from pipeline.flow.curation import export, export_summary
 from pipeline.flow.datasets import verify_dataset
 from pipeline.flow.deduping import dedupe, hash_crops
