@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import models  # type: ignore[import-untyped]
 
 from pipeline.core.errors import CheckpointError, UsageError
@@ -81,6 +81,11 @@ def begin(net: Normalised, name: str, wanted: str | None) -> str:
         buffer.copy_(torch.tensor(values).reshape(1, 3, 1, 1))
     net.origin = f"{found.name} (SHA-256 {found.sha256[:16]})"
     return net.origin
+
+
+def origin_of(net: nn.Module) -> str:
+    """What the weights of a net began with, as `begin` said."""
+    return str(getattr(net, "origin", RANDOM))
 
 
 def read_weights(path: Path) -> WeightsFile:
