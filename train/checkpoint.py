@@ -59,6 +59,8 @@ class Training:
     """its state_dict"""
     average: State = field(default_factory=dict)
     """the weights' moving average; empty without"""
+    origin: str = "random"
+    """what the weights began with"""
     best_epoch: int = 0
     """whose weights are `best_model`; 0 before the first"""
     best_model: State = field(default_factory=dict)
@@ -85,6 +87,7 @@ def save_checkpoint(path: Path, run_digest: str, training: Training) -> None:
         "model": training.model,
         "optimizer": training.optimizer,
         "average": training.average,
+        "origin": training.origin,
         "torch": str(torch.__version__),
         "best_epoch": training.best_epoch,
         "best_model": training.best_model,
@@ -130,6 +133,7 @@ def load_checkpoint(path: Path, run_digest: str) -> Training | None:
             model=document["model"],
             optimizer=document["optimizer"],
             average=document.get("average", {}),
+            origin=str(document.get("origin", "random")),
             best_epoch=document["best_epoch"],
             best_model=document["best_model"],
             history=[EpochMetrics(**metrics) for metrics in document["history"]],

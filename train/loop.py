@@ -34,7 +34,7 @@ from train.randomness import batches, reproducible, seed_for
 from train.runs import CHECKPOINT, METRICS, Summary, TrainingRun, only_trainer, read_summary, write_card
 from train.schedule import build_optimizer, enter_phase, phase_of, rate_at, set_rate
 from train.team import Team, joined
-from train.weights import begin
+from train.weights import begin, origin_of
 
 
 def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | None = None) -> Summary:
@@ -62,7 +62,10 @@ def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | N
             team.wait()
             progress = progress if team.leads else Silent()
             data = read_examples(dataset, run.classes, options, device, progress, folder)
-            net, loss_of = fresh_net(run, data, device), build_loss(data.train, options)
+            net, loss_of = (
+                fresh_net(run, data, device, begun=(folder / CHECKPOINT).exists()),
+                build_loss(data.train, options),
+            )
             with memory_errors(net, loss_of, options, len(run.classes)):
                 training = fit(run, net, loss_of, data, folder, progress, team)
             if team.leads:
@@ -147,7 +150,7 @@ def resume(
     path = folder / CHECKPOINT
     training = load_checkpoint(path, run.digest)
     if training is None:
-        training = Training(model=net.state_dict(), optimizer=optimizer.state_dict())
+        training = Training(model=net.state_dict(), optimizer=optimizer.state_dict(), origin=origin_of(net))
     else:
         try:
             net.load_state_dict(training.model)
@@ -173,12 +176,16 @@ def reason_to_stop(training: Training, data: Examples, options: TrainOptions) ->
     return None
 
 
-def fresh_net(run: TrainingRun, data: Examples, device: torch.device) -> nn.Module:
-    """The run's net before the first epoch, with the colour statistics of the training split."""
+def fresh_net(run: TrainingRun, data: Examples, device: torch.device, *, begun: bool = False) -> nn.Module:
+    """The run's net before the first epoch, with the colour statistics of the training split.
+
+    A run that has `begun` has its weights in its checkpoint: the file that it began with is not asked for again.
+    """
     mean_3, std_3 = colour_statistics(data.train.images, grey=run.options.grey)
     torch.manual_seed(seed_for(run.options, 0, "weights"))
     net = build_net(run.net, len(run.classes), run.options, mean_3, std_3)
-    begin(net, run.net, run.options.weights)
+    if not begun:
+        begin(net, run.net, run.options.weights)
     return on_device(net, device) if run.options.channels_last else net.to(device)
 
 

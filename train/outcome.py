@@ -68,12 +68,12 @@ def write_outcome(
         seconds=sum(metrics.seconds for metrics in training.history),
         images_per_second=training.epoch * len(data.train) / trained_seconds,
         parameters=sum(weights.numel() for weights in net.parameters()),
-        weights=origin_of(net),
+        weights=training.origin,
         device=torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"cpu, {torch.get_num_threads()} threads",
         options=asdict(run.options),
-        notes=notes(run, data, origin_of(net)) + remarks,
+        notes=notes(run, data, training.origin) + remarks,
         model_sha256=model_sha256,
         code_version=__version__,
         torch_version=torch.__version__,
@@ -90,11 +90,6 @@ def baselines(run: TrainingRun, data: Examples) -> dict[str, Scores]:
         "mean_colour": mean_colour_guess(mean_colours(data.train.images), labels_N, mean_colours(data.test.images)),
     }
     return {name: score(truth_M, guess_M, run.classes, data.test.sources) for name, guess_M in guesses.items()}
-
-
-def origin_of(net: nn.Module) -> str:
-    """What its weights began with."""
-    return str(getattr(net, "origin", RANDOM))
 
 
 def notes(run: TrainingRun, data: Examples, origin: str) -> tuple[str, ...]:

@@ -24,11 +24,16 @@ class Recipe:
     """what `--set` starts from"""
 
 
-HILL_2017 = "Hill 2017, Deep Learning for Emotion Recognition in Cartoons"
-SHIFT = "student project, transfer from real to drawn faces (ResNet-18)"
-WANG_ZHANG = "Wang & Zhang, Detecting cartoon characters' emotions using transfer learning"
-ABANOZ_CATALTEPE = "Abanoz & Cataltepe, Emotion recognition on still images with transfer and ensemble learning"
-LITE = "Tan & Le 2019, EfficientNet; its Lite0 of 2020"
+HILL_2017 = "Hill 2017 (Tom & Jerry)"
+"""Deep Learning for Emotion Recognition in Cartoons"""
+SHIFT = "ResNet-18 from real to drawn faces"
+"""a German student project: eight classes of real faces, tested on comic scenes"""
+WANG_ZHANG = "Wang & Zhang (FERG, manga)"
+"""Detecting cartoon characters' emotions using transfer learning"""
+ABANOZ_CATALTEPE = "Abanoz & Cataltepe (FER2013)"
+"""Emotion recognition on still images with transfer and ensemble learning"""
+LITE = "Tan & Le 2019 (EfficientNet)"
+"""its Lite0 of 2020, retrained as Abanoz & Cataltepe do"""
 
 HILL = Recipe(
     name="hill",
@@ -101,7 +106,7 @@ TRANSFER_LITE0 = replace(
     TRANSFER,
     name="transfer-efficientnet-lite0",
     summary="EfficientNet-Lite0 of ImageNet, whose weights come with the installation",
-    source=f"{LITE}; retrained as by Abanoz & Cataltepe",
+    source=LITE,
     net="efficientnet-lite0",
     options=replace(TRANSFER.options, image_size=128, backbone_rate=0.2),
 )
@@ -183,7 +188,7 @@ RECIPES = (
     replace(
         TRANSFER,
         name="transfer-vggface",
-        summary="the same net with VGGFace's weights, which --set weights=FILE names",
+        summary="the same net with VGGFace's weights from --weights FILE",
         net="vggface",
         options=replace(TRANSFER.options, learning_rate=0.0002, weights="vggface"),
     ),

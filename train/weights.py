@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import models  # type: ignore[import-untyped]
 
 from pipeline.core.errors import CheckpointError, UsageError
@@ -81,6 +81,11 @@ def begin(net: Normalised, name: str, wanted: str | None) -> str:
         buffer.copy_(torch.tensor(values).reshape(1, 3, 1, 1))
     net.origin = f"{found.name} (SHA-256 {found.sha256[:16]})"
     return net.origin
+
+
+def origin_of(net: nn.Module) -> str:
+    """What the weights of a net began with, as `begin` said."""
+    return str(getattr(net, "origin", RANDOM))
 
 
 def read_weights(path: Path) -> WeightsFile:
@@ -170,7 +175,7 @@ def _is_plain(value: object) -> bool:
 def _published(name: str, wanted: str) -> WeightsFile | str:
     """The published weights of that net, or why they cannot be had here."""
     if wanted == "vggface" or name == "vggface":
-        return "VGGFace's weights cannot be downloaded; get vgg_face_dag.pth and name it with weights=FILE"
+        return "VGGFace's weights cannot be downloaded; get vgg_face_dag.pth and name it with --weights FILE"
     if name in PACKAGED:
         package, file = PACKAGED[name]
         found = find_spec(package)
@@ -191,9 +196,9 @@ def _downloaded(url: str) -> WeightsFile | str:
             with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as reply:  # noqa: S310 (https, a constant)
                 content = reply.read(LARGEST_BYTES)
         except OSError as error:
-            return f"{url} cannot be reached ({error}); give a local copy with weights=FILE"
+            return f"{url} cannot be reached ({error}); give a local copy with --weights FILE"
         if begins and not sha256(content).hexdigest().startswith(begins[1]):
-            return f"what came from {url} is not what torchvision published; try again or give weights=FILE"
+            return f"what came from {url} is not what torchvision published; try again or give --weights FILE"
         write_bytes(path, content)
     found = read_weights(path)
     if begins and not found.sha256.startswith(begins[1]):

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from pipeline.core.manifest import Dataset
 from tests.train.faces import draw_dataset, draw_face
+from train.checkpoint import Training, save_checkpoint
 from train.loop import train
+from train.models import build_net
 from train.models.efficientnet_lite import PACKAGE
 from train.options import TrainOptions
 from train.predict import load_run
@@ -66,6 +70,27 @@ def test_weights_that_cannot_be_had_are_noted_in_the_summary(few: Dataset, tmp_p
     found = train(few, plan(few, recipe, options), tmp_path)
     assert found.weights == "random: nobody publishes imagenet weights for the net 'vanilla'"
     assert any(note.startswith("no imagenet weights: training began with random") for note in found.notes)
+
+
+def test_a_resumed_run_needs_its_weights_file_no_more_and_still_names_it(
+    few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, file = find_recipe("vanilla"), tmp_path / "start.safetensors"
+    net = build_net("vanilla", 2, recipe.options, torch.zeros(3), torch.ones(3))
+    save_file(net.state_dict(), file)
+    said = [f"image_size={SIDE}", "epochs=2", f"weights={file}"]
+    run = plan(few, recipe, recipe.options.with_settings(said))
+
+    def killed(path: Path, digest: str, training: Training) -> None:
+        save_checkpoint(path, digest, training)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("train.loop.save_checkpoint", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(few, run, tmp_path / "runs")
+    file.unlink()
+    assert train(few, run, tmp_path / "runs").weights.startswith("start.safetensors (SHA-256 ")
 
 
 @pytest.mark.slow

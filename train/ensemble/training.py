@@ -61,7 +61,7 @@ def _trained_whole(dataset: Dataset, run: TrainingRun, folder: Path, progress: P
     data = read_examples(dataset, run.classes, options, choose_device(options.device), progress)
     started = perf_counter()
     torch.manual_seed(seed_for(options, 0, "judge"))
-    net, stacked = _assembled(run, members, folder, summaries[BASE, None])
+    net, stacked = _assembled(run, members, folder)
     votes_NV, labels_N = _out_of_fold(members, folder, run, pupils)
     history = fit_judge(stacked.judge, votes_NV, labels_N, _votes(stacked, data.val), options)
     beside = {"base": summaries[BASE, None].test, "average": _average(stacked, data, run)}
@@ -70,7 +70,10 @@ def _trained_whole(dataset: Dataset, run: TrainingRun, folder: Path, progress: P
     history[0] = replace(history[0], seconds=perf_counter() - started + spent)
     write_text(folder / METRICS, "".join(json.dumps(asdict(metrics)) + "\n" for metrics in history))
     weights = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
-    training = Training(model=weights, optimizer={}, best_epoch=len(history), best_model=weights, history=history)
+    training = Training(
+        model=weights, optimizer={}, origin=summaries[BASE, None].weights, best_epoch=len(history), best_model=weights,
+        history=history,
+    )  # fmt: skip
     remarks = _remarks(members, unseen_classes(pupils, fold_of, options), spent)
     return write_outcome(folder, run, net, data, training, "the judge has learned", beside, remarks)
 
@@ -81,10 +84,9 @@ def _trained(member: Member, runs: Path, progress: Progress, trainer: Trainer) -
     return summary
 
 
-def _assembled(run: TrainingRun, members: list[Member], folder: Path, base: Summary) -> tuple[Normalised, Stacked]:
+def _assembled(run: TrainingRun, members: list[Member], folder: Path) -> tuple[Normalised, Stacked]:
     """The ensemble's net, on the CPU, with the members that were trained on all in it."""
     net = build_net(run.net, len(run.classes), run.options, torch.zeros(3), torch.ones(3))
-    net.origin = base.weights
     stacked = net.net
     assert isinstance(stacked, Stacked)
     places = (stacked.base, *stacked.experts)
