@@ -61,7 +61,6 @@ def ask(
 
     Returns for each project: project, number, url, tasks (asked for), pushed, already, doubts, swept, doubled.
     """
-    studio.whoami()  # a wrong address or token is told before anything is drawn
     characters = characters_of(workspace, options)
     drafts = drafts_of(workspace, order, options, characters, progress)
     if order.inline:

@@ -207,6 +207,7 @@ def _studio(workspace: "Workspace", url: str, token: str) -> "tuple[Access, Stud
     from annotate.studio import Studio
 
     access = access_to_use(workspace, url, token)
+    Studio(access.url, access.token, patience_seconds=2).whoami()  # no server, a wrong token: told at once
     return access, Studio(access.url, access.token)
 
 

@@ -95,7 +95,7 @@ class Studio:
 
         try:
             answer = httpx.get(f"{self.url}/health", timeout=10.0, trust_env=not self._is_near)
-            return answer.status_code == 200 and answer.json().get("status") == "UP"
+            return bool(answer.status_code == 200 and answer.json().get("status") == "UP")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
             return False
 

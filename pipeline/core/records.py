@@ -308,7 +308,7 @@ class Label:
     id: str
     """`l` + 12 hex digits over crop, annotator, source and answer"""
     crop: str
-    """id of the crop, or of a place (see Place)"""
+    """id of the crop, or of a place (see Place); `{episode}.f{pts}` for a whole frame that was skipped or holds no face"""
     emotion: str
     """the class, NOT_A_FACE or UNSURE; empty for a skip, and where only the character was asked"""
     character: str

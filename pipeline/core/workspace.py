@@ -6,6 +6,7 @@ DIR/
     datasets/NAME/0001/ immutable dataset versions
     runs/               training runs
     reports/            pages for people
+    annotate/           a Label Studio of the workspace's own: its data, its token, the pictures it shows
     cache/              what can be made anew from the rest
     .writer             lock of the process that writes
 """
