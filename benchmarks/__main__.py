@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ALONE = (
-    "cartoon_baselines", "repeats", "engines", "studio_loop", "active_learning", "timeline_truth", "cascades_on_torch",
+    "cartoon_baselines", "repeats", "engines", "studio_loop", "active_learning", "timeline_truth", "studies", "training", "cascades_on_torch",
     "datasets", "labelling",
 )  # fmt: skip
 WITH_SHARED = ("cascade_training", "detection")

@@ -3,7 +3,8 @@
 CPU seconds (user and system, all threads) per image, each method measured in turn in one process, the least of the
 repeats. *bare* is forward, backward and step on tensors that lie ready, augmented already; *toonsift* is `train.loop.fit`
 itself with augmentation (validation and files of an epoch beside it, by a row of their own); *peer* is ImageFolder,
-DataLoader without workers and torchvision's PIL transforms with the same changes. A GPU, when there is one, is measured
+DataLoader without workers and torchvision's PIL transforms with the same changes, on the net as one writes it down
+(ReLU before pooling, channels first in memory); *peer, our net* takes the net as `train` has it. A GPU, when there is one, is measured
 in seconds as well.
 """
 
@@ -112,20 +113,26 @@ def ours(net: str, options: TrainOptions, train: Split, folder: Path) -> Callabl
     return go
 
 
-def peer(net: str, options: TrainOptions, train: Split, folder: Path) -> Callable[[], None]:
+def plain_hill() -> nn.Module:
+    """The net of `train.models.hill` as one writes it down."""
+    layers: list[nn.Module] = []
+    for entering, pool in ((3, 2), (32, 2), (32, 9)):
+        layers += [nn.Conv2d(entering, 32, 3), nn.ReLU(), nn.MaxPool2d(pool)]
+    return nn.Sequential(*layers, nn.Dropout(0.5), nn.Flatten(), nn.Linear(32, 512), nn.ReLU(), nn.Linear(512, CLASSES))
+
+
+def peer(module: nn.Module, options: TrainOptions, train: Split, folder: Path) -> Callable[[], None]:
     """The ordinary loop: ImageFolder, PIL transforms with the same changes, DataLoader; no loader workers on a CPU."""
     size, device = options.image_size, train.labels.device
-    spread = 1.2
     change = transforms.Compose(
         [
-            transforms.Resize((round(size * spread), round(size * spread))),
+            transforms.Resize((size, size)),
             transforms.RandomHorizontalFlip(options.mirror),
             transforms.RandomAffine(
                 options.rotation_degrees, (options.shift, options.shift), (1 / (1 + options.scale), 1 + options.scale),
-                transforms.InterpolationMode.BILINEAR,
+                interpolation=transforms.InterpolationMode.BILINEAR,
             ),
             transforms.ColorJitter(options.brightness, options.contrast, options.colour),
-            transforms.Resize((size, size)),
             transforms.ToTensor(),
         ]
     )  # fmt: skip
@@ -134,7 +141,6 @@ def peer(net: str, options: TrainOptions, train: Split, folder: Path) -> Callabl
         datasets.ImageFolder(str(folder), change), options.batch_size, shuffle=True, num_workers=workers,
         persistent_workers=workers > 0,
     )  # fmt: skip
-    module = fresh(net, options, train)
     optimizer = build_optimizer(module, options)
 
     def run() -> None:
@@ -164,7 +170,9 @@ def compare(net: str, options: TrainOptions, count: int, folder: Path, repeats: 
     train = split_of(folder, count, round(options.image_size * 1.2), device)
     runs = {"bare": bare(net, options, train), "toonsift": ours(net, options, train, folder.parent)}
     if with_peer:
-        runs["peer"] = peer(net, options, train, folder)
+        plain = plain_hill() if net == "hill" else resnet18(CLASSES, options)
+        runs["peer"] = peer(plain.to(device), options, train, folder)
+        runs["peer, our net"] = peer(fresh(net, options, train), options, train, folder)
     with reproducible(device, options):
         for run in runs.values():
             run()
@@ -176,7 +184,7 @@ def compare(net: str, options: TrainOptions, count: int, folder: Path, repeats: 
     what = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     print(f"{net} at {options.image_size}, batches of {options.batch_size}, {len(train)} images, {what}")
     for name, each in least.items():
-        print(f"  {name:9} {1e3 * each:8.3f} ms an image {1 / each:9.0f} images/s {each / least['bare']:6.3f} x bare")
+        print(f"  {name:14} {1e3 * each:8.3f} ms an image {1 / each:9.0f} images/s {each / least['bare']:6.3f} x bare")
     if with_peer:
         print(f"  toonsift trains {least['peer'] / least['toonsift']:.2f} times the peer's images per second")
     if device.type == "cuda":
@@ -209,7 +217,7 @@ def main() -> None:
         hill = TrainOptions(device="cpu").resolved()
         large = TrainOptions(device="cpu", image_size=128, optimizer="sgd").resolved()
         compare("hill", hill, chosen.images, folder, chosen.repeats, True)
-        compare("resnet18", large, max(64, chosen.images // 8), folder, max(2, chosen.repeats // 2), False)
+        compare("resnet18", large, max(64, chosen.images // 4), folder, max(2, chosen.repeats // 2), False)
         if cuda:
             for net, options in (("hill", hill), ("resnet18", large)):
                 fast = replace(options, device="cuda", amp=True, deterministic=False, batch_size=1024)

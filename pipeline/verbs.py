@@ -60,6 +60,9 @@ def demo(
     ctx: typer.Context,
     quick: Annotated[bool, typer.Option("--quick", help="A smaller series, for a first look.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the drawn series and everything after it.")] = 0,
+    label_studio: Annotated[
+        bool, typer.Option("--label-studio", help="Give the labels over a real Label Studio, started for it.")
+    ] = False,
 ) -> None:
     """Draw a small series, do everything on it, and score it against the drawing's exact truth."""
     from pipeline.demo import run_demo, show
@@ -67,7 +70,7 @@ def demo(
     session = session_of(ctx)
     workspace = session.workspace()
     with workspace.writing("demo"):
-        result = run_demo(workspace, quick=quick, seed=seed, progress=session.progress)
+        result = run_demo(workspace, quick=quick, seed=seed, label_studio=label_studio, progress=session.progress)
     show(session, result)
     session.emit(result, [f"Report: {result['report']}"])
 

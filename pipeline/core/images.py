@@ -17,6 +17,8 @@ Luma = NDArray[np.uint8]
 
 MAX_PIXELS = 100_000_000
 """larger pictures are refused: a few kilobytes can decompress to gigabytes"""
+SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B")
+"""what Pillow calls grey pictures of 16 bits"""
 
 
 def read_rgb(path: Path) -> RGB:
@@ -47,6 +49,8 @@ def decode_rgb(content: bytes, name: str) -> RGB:
                         f"{name}: {picture.width}x{picture.height} is more than {MAX_PIXELS:,} pixels; scale it down first"
                     )
                 upright = ImageOps.exif_transpose(picture)
+                if upright.mode in SIXTEEN_BITS:  # Pillow would make white of all that is above 255
+                    upright = Image.fromarray((np.asarray(upright).clip(0, 65535) >> 8).astype(np.uint8))
                 if upright.has_transparency_data:
                     layer = upright.convert("RGBA")
                     upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)

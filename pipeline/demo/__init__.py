@@ -88,8 +88,13 @@ class _Clock:
         self.stages.append({"name": name, "seconds": round(time.monotonic() - began, 2)})
 
 
-def run_demo(workspace: Workspace, *, quick: bool, seed: int, progress: Progress | None = None) -> dict[str, Any]:
-    """Does everything and returns what `demo --json` prints. Writes to the workspace alone."""
+def run_demo(
+    workspace: Workspace, *, quick: bool, seed: int, label_studio: bool = False, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Does everything and returns what `demo --json` prints. Writes to the workspace alone.
+
+    With `label_studio` the drawing's truth is answered over a real server in place of a file.
+    """
     progress = progress or Silent()
     plan, clock = plan_of(quick, seed), _Clock()
     folder = workspace.root / "demo" / f"series-{seed}{'-quick' if quick else ''}"
@@ -111,8 +116,7 @@ def run_demo(workspace: Workspace, *, quick: bool, seed: int, progress: Progress
         duplicates = dedupe(workspace, DedupeOptions(), progress)
     with clock("label"):
         items = list(oracle.shown(workspace, series))
-        write_text(folder / "oracle.csv", oracle.labels_csv(items))
-        labelled = import_labels(workspace, folder / "oracle.csv", progress)
+        labelled = _labelled(workspace, folder, items, label_studio, progress)
     with clock("export"):
         ids = sorted(e.id for e in workspace.catalogue.all(Episode) if e.name in held_out)
         shares = (1 - plan.validation, plan.validation, 0.0)
@@ -132,7 +136,7 @@ def run_demo(workspace: Workspace, *, quick: bool, seed: int, progress: Progress
                 k: sum(o.counts.get(k, 0) for o in outcomes) for k in ("frames", "shots", "holds", "tracks", "crops")
             },
             "dedupe": duplicates | scores.duplicate_scores(workspace, items),
-            "labels": {"oracle": labelled["imported"] + labelled["already"]},
+            "labels": labelled,
             "dataset": exported,
             "test": summary,
         }
@@ -223,6 +227,19 @@ def _fitted(
     if inputs != (sha256_of(truth), as_plain(options)):
         make_cascade(workspace, who, truth, images=folder, character=who, options=options, progress=progress)
     return load_cascade(workspace, who)
+
+
+def _labelled(
+    workspace: Workspace, folder: Path, items: list[oracle.Shown], label_studio: bool, progress: Progress
+) -> dict[str, int]:
+    """The drawing's truth as labels: from a file, or asked and answered over a server."""
+    if label_studio:
+        from pipeline.demo.studio import label_over_server
+
+        return label_over_server(workspace, items, progress)
+    write_text(folder / "oracle.csv", oracle.labels_csv(items))
+    labelled = import_labels(workspace, folder / "oracle.csv", progress)
+    return {"oracle": labelled["imported"] + labelled["already"]}
 
 
 def _assess(

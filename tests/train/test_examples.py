@@ -1,3 +1,5 @@
+import hashlib
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -5,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.core.errors import DatasetError
 from pipeline.core.manifest import Dataset, read_dataset
@@ -12,7 +15,7 @@ from pipeline.core.progress import Silent
 from tests.train.faces import EMOTIONS, SIZES, draw_dataset, rewrite
 from train.augment import MARGIN
 from train.classes import classes_of
-from train.examples import Examples, colour_statistics, letterboxed, mean_colours, read_examples
+from train.examples import Examples, colour_statistics, letterboxed, mean_colours, read_examples, read_images
 from train.options import TrainOptions
 
 SMALL = TrainOptions(image_size=20, augment=False)
@@ -181,3 +184,35 @@ def test_a_newer_dataset_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
     with pytest.raises(DatasetError, match="format 99 is newer than this toonsift reads"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["1x1", "16 bits", "CMYK", "grey", "alpha", "one bit"])
+def test_pictures_of_every_kind_are_read_alike(tmp_path: Path, kind: str) -> None:
+    """A plain grey of 144 in many guises; a picture of one pixel fills the square."""
+    grey = Image.new("L", (30, 30), 144)
+    picture = {
+        "1x1": Image.new("RGB", (1, 1), (144, 144, 144)),
+        "16 bits": Image.fromarray(np.full((30, 30), 144 * 256 + 17, dtype=np.uint16)),
+        "CMYK": Image.merge("CMYK", [Image.new("L", (30, 30), v) for v in (0, 0, 0, 111)]),
+        "grey": grey,
+        "alpha": Image.merge("RGBA", [grey, grey, grey, Image.new("L", (30, 30), 255)]),
+        "one bit": Image.new("1", (30, 30), 1),
+    }[kind]
+    stream = io.BytesIO()
+    picture.save(stream, format="TIFF" if kind == "CMYK" else "PNG")
+    dataset = draw_dataset(tmp_path / "set", per_class={"train": 1, "val": 0, "test": 1})
+    first = next(e for e in dataset.examples if e.split == "test")
+    (dataset.folder / first.file).write_bytes(stream.getvalue())
+    changed = replace(first, sha256=hashlib.sha256(stream.getvalue()).hexdigest())
+    dataset = rewrite(tmp_path / "set", [changed if e is first else e for e in dataset.examples], EMOTIONS)
+    images = read_images(dataset, [changed], 20, Silent())
+    assert images.shape == (1, 3, 20, 20)
+    assert int(images[0, :, 10, 10].float().mean()) == (255 if kind == "one bit" else 144)
+
+
+def test_a_grey_net_has_the_statistics_of_the_luma(toy: Dataset) -> None:
+    images = read_images(toy, toy.examples[:9], 20, Silent())
+    mean, deviation = colour_statistics(images, grey=True)
+    luma = (images.double() * torch.tensor([0.299, 0.587, 0.114]).double().reshape(1, 3, 1, 1)).sum(dim=1) / 255
+    torch.testing.assert_close(mean, luma.mean().float().expand(3))
+    torch.testing.assert_close(deviation, luma.std(correction=0).float().expand(3))
