@@ -61,6 +61,7 @@ def test_the_finished_ensemble_is_a_model_as_any(drawn: Drawn, whole: Path) -> N
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_killed_ensemble_goes_on_and_ends_with_the_same_bits(drawn: Drawn, whole: Path, tmp_path: Path) -> None:
     started: list[str] = []
 
