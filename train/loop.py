@@ -26,6 +26,7 @@ from pipeline.core.files import disk_errors, write_text
 from pipeline.core.manifest import Dataset
 from pipeline.core.progress import Progress, Silent
 from train.augment import AugmentOptions, as_float, augmented
+from train.best.fit import fit_best
 from train.checkpoint import EpochMetrics, Training, load_checkpoint, save_checkpoint
 from train.examples import Examples, Split, colour_statistics, read_examples
 from train.metrics import confusion_of, macro_f1_of
@@ -56,7 +57,7 @@ def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | N
         write_card(folder, run)
         data = read_examples(dataset, run.classes, options, device, progress)
         net = fresh_net(run, data, device)
-        training = fit(run, net, data, folder, progress)
+        training = (fit_best if run.net == "best" else fit)(run, net, data, folder, progress)
         return write_outcome(folder, run, net, data, training, reason_to_stop(training, data, options) or "")
 
 

@@ -31,7 +31,16 @@ HILL = Recipe(
     options=TrainOptions(image_size=60, epochs=50, batch_size=32, optimizer="adadelta", dropout=0.5),
 )
 
+BEST = Recipe(
+    name="best",
+    summary="ImageNet features of the face and its parts at 128 pixels, and a linear head: for small, uneven sets",
+    source="Tan & Le 2019 (EfficientNet-Lite0); its features, the head and what chooses its penalty: train/best",
+    net="best",
+    options=TrainOptions(image_size=128, epochs=1, batch_size=64, dropout=0.0),
+)
+
 RECIPES = (
+    BEST,
     HILL,
     replace(HILL, name="hill-adadelta", summary="hill, by name for the comparison of its five optimisers"),
     replace(HILL, name="hill-adagrad", summary="hill with Adagrad", options=replace(HILL.options, optimizer="adagrad")),

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from train.best.net import BestNet
 from train.models.hill import Hill
 from train.models.normalised import Normalised
 from train.options import TrainOptions
 
-NETS: dict[str, Callable[[int, TrainOptions], nn.Module]] = {"hill": Hill}
+NETS: dict[str, Callable[[int, TrainOptions], nn.Module]] = {"hill": Hill, "best": BestNet}
 """name -> (number of classes, options) -> net with random weights, drawn from torch's global generator"""
 
 
