@@ -1,7 +1,7 @@
-"""What the drawn expressions are made of: per style of DiceBear, which parts show which emotion.
+"""What drawn expressions are made of: per style of DiceBear, which parts show which emotion.
 
 Read off contact sheets by eye. The styles of the drawn series (pipeline/cartoon: open-peeps, lorelei, notionists, moods) are
-left out on purpose, so that the series stays a picture language that `best` has never seen. Only styles under CC0 or CC BY
+left out: that is another benchmark's. Only styles under CC0 or CC BY
 4.0 are used: Adventurer (Lisa Wischofsky), Big Ears (The Visual Team), Big Smile (Ashley Seo), Croodles (vijay verma),
 Dylan (Natalia Spivak), Fun Emoji (Davis Uche), Micah (Micah Lanier), Personas (Draftbit), Toon Head (Johan Melin);
 Clay, Critters, Line Face, Marbles, Sprouts, Voxel Art (DiceBear).
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 EMOTIONS = ("afraid", "angry", "happy", "neutral", "sad", "surprised")
-"""the order of the prior's outputs"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +125,9 @@ STYLES = (
         "fun-emoji",
         "eyes mouth",
         (0.0, 0.05, 1.0, 0.95),
-        happy=("cute plain closed closed2 stars wink wink2 love|cute lilSmile smileLol smileTeeth wideSmile tongueOut",),
+        happy=(
+            "cute plain closed closed2 stars wink wink2 love|cute lilSmile smileLol smileTeeth wideSmile tongueOut",
+        ),
         angry=("pissed|pissed sad plain shout",),
         sad=("sad tearDrop crying|sad pissed shout plain", "closed plain sleepClose|sad"),
         surprised=("plain cute|shout",),

@@ -84,3 +84,12 @@ def _coded(picture: Image.Image, chance: np.random.Generator) -> RGB:
         picture.save(stream, "JPEG", quality=int(chance.integers(20, 90)))
         picture = Image.open(stream).convert("RGB")
     return np.asarray(picture, dtype=np.uint8)
+
+
+def jittered(picture: RGB, chance: np.random.Generator) -> RGB:
+    """The same picture, its edges a few pixels elsewhere, as the crops of one shot are."""
+    side = picture.shape[0]
+    edges = np.clip(chance.uniform(-0.04, 0.04, 4) * side + (0, 0, side, side), 0, side)
+    left, top, right, bottom = edges.tolist()
+    moved = Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
+    return np.asarray(moved, dtype=np.uint8)

