@@ -58,7 +58,7 @@ def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | N
         data = read_examples(dataset, run.classes, options, device, progress)
         net = fresh_net(run, data, device)
         training = (fit_best if run.net == "best" else fit)(run, net, data, folder, progress)
-        return write_outcome(folder, run, net, data, training, reason_to_stop(training, data, options) or "")
+        return write_outcome(folder, run, net, data, training, reason_to_stop(training, data, options) or "fitted")
 
 
 def fit(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, progress: Progress) -> Training:

@@ -40,13 +40,13 @@ BEST = Recipe(
 )
 
 RECIPES = (
-    BEST,
     HILL,
     replace(HILL, name="hill-adadelta", summary="hill, by name for the comparison of its five optimisers"),
     replace(HILL, name="hill-adagrad", summary="hill with Adagrad", options=replace(HILL.options, optimizer="adagrad")),
     replace(HILL, name="hill-adam", summary="hill with Adam", options=replace(HILL.options, optimizer="adam")),
     replace(HILL, name="hill-rmsprop", summary="hill with RMSprop", options=replace(HILL.options, optimizer="rmsprop")),
     replace(HILL, name="hill-sgd", summary="hill with SGD", options=replace(HILL.options, optimizer="sgd")),
+    BEST,
 )
 """in the order that `train --list` shows"""
 
