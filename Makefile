@@ -11,7 +11,7 @@ CLUSTER := $(VENV)/.cluster
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-slow demo bench reference clean
+.PHONY: help setup check format test test-slow label-studio demo bench reference clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "toonsift needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,dev]' --constraint constraints.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,onnx,dev]' --constraint constraints.txt
 	@touch $@
 
 $(OPENCV4): | $(STAMP)
@@ -41,15 +41,18 @@ format: $(STAMP)  ## let ruff put the code in order
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-test: $(STAMP) $(OPENCV4)  ## every test but the slow ones
+test: $(STAMP) $(OPENCV4) label-studio  ## every test but the slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(TEST_ARGS)
 
 $(CLUSTER): $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,dev,cluster]' --constraint constraints.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,onnx,dev,cluster]' --constraint constraints.txt
 	@touch $@
 
-test-slow: $(STAMP) $(OPENCV4) $(CLUSTER)  ## the slow ones: random kills, a Ray cluster, whole benchmarks
+test-slow: $(STAMP) $(OPENCV4) $(CLUSTER) label-studio  ## the slow ones: random kills, a Ray cluster, whole benchmarks
 	$(BIN)/python -m pytest -m slow $(TEST_ARGS)
+
+label-studio: $(STAMP)  ## the server's own environment in ~/.cache/toonsift; the tests and `annotate serve` make it too
+	$(BIN)/python -m annotate.server
 
 demo: $(STAMP)  ## draw a small series, do the whole job on it, show the page
 	$(BIN)/toonsift demo

@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, help="folder with clips/ and cascades/")
     parser.add_argument("--seeds", type=int, nargs="*", default=[31, 32], help="of the drawn series; none: speed alone")
-    parser.add_argument("--turns", type=int, default=2, help="how often speed is measured")
+    parser.add_argument("--turns", type=int, default=2, help="how often speed is measured; 0: quality alone")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -61,7 +61,9 @@ def main() -> None:
 
 
 def print_speed(videos: Sequence[Path], xml: Path, folder: Path, turns: int) -> None:
-    """One line per way."""
+    """One line per way; none where nothing is to be measured."""
+    if not turns:
+        return
     names = [str(video) for video in videos]
     decode, naive, ours = [], [], []
     for turn in range(turns):

@@ -14,11 +14,14 @@ from typing import Annotated, Any
 import typer
 
 import pipeline
+from annotate import cli as annotate_cli
+from annotate import judging_cli
 from cascades import cli as cascades_cli
-from pipeline import dataset_verbs, verbs
+from pipeline import dataset_verbs, judging, model_verbs, verbs
 from pipeline.console import Session
 from pipeline.core.errors import ToonsiftError, UsageError
 from train import cli as train_cli
+from train.studies import cli as studies_cli
 
 app = typer.Typer(
     name="toonsift",
@@ -60,13 +63,22 @@ imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring i
 imports.command("labels")(verbs.import_labels)
 imports.command("dataset")(dataset_verbs.import_dataset)
 app.add_typer(imports, name="import")
+judging_cli.add_verbs(annotate_cli.app, judging.ROOMS)
+app.add_typer(annotate_cli.app, name="annotate")
 app.command("export")(verbs.export)
 app.command("verify")(dataset_verbs.verify)
 app.command("diff")(dataset_verbs.diff)
 app.command("rebuild")(dataset_verbs.rebuild)
 app.command("train")(train_cli.train)
+train_cli.AFTER_TRAINING.append(model_verbs.write_run_page)
 app.command("evaluate")(train_cli.evaluate)
 app.command("leak-study")(train_cli.leak_study)
+app.command("predict")(model_verbs.predict)
+app.command("onnx")(model_verbs.onnx)
+app.command("explain")(model_verbs.explain)
+app.command("compare")(studies_cli.compare)
+app.command("shift")(studies_cli.shift)
+app.command("cartoonify")(studies_cli.cartoonify)
 app.command("list")(verbs.list_)
 app.command("status")(verbs.status)
 app.command("trace")(verbs.trace)

@@ -4,12 +4,13 @@
 """
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.core.errors import DatasetError
+from annotate.agreement.consensus import MAJORITY, METHODS, Consensus, consensus
+from pipeline.core.errors import DatasetError, UsageError
 from pipeline.core.manifest import Example, content_digest
 from pipeline.core.options import as_plain
 from pipeline.core.records import Crop, DuplicateGroup, Episode, Label, Place
@@ -32,20 +33,16 @@ class ExportOptions:
     """whether to take crops of shots that other episodes show too: openings, endings, recaps"""
     allow_leaks: bool = False
     """whether to write a version whose certificate counts leaks"""
+    consensus: str = MAJORITY
+    """how answers that differ become a class, see annotate.agreement.consensus"""
+    min_agreement: float = 0.0
+    """a crop is left out where less than this share of its answers (or of probability) is for its class"""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consensus:
-    """What the annotators of one crop say together."""
-
-    label: str
-    """the answer most of them gave"""
-    shares: dict[str, float]
-    """class -> share of the answers; sums to 1"""
-    character: str
-    """named most often; empty when nobody named one"""
-    annotators: int
-    """how many answered"""
+    def __post_init__(self) -> None:
+        if self.consensus not in METHODS:
+            raise UsageError(f"consensus must be one of {', '.join(METHODS)}; got {self.consensus!r}")
+        if not 0 <= self.min_agreement <= 1:
+            raise UsageError(f"the least agreement must be between 0 and 1; got {self.min_agreement:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,41 +67,6 @@ class Draft:
     """example id -> digest of its picture in the file store"""
 
 
-def consensus(labels: Iterable[Label], exclude: tuple[str, ...]) -> tuple[dict[str, Consensus], Counter[str]]:
-    """Crop id -> what its annotators say together, and how many crops have none, by reason.
-
-    Of one annotator's answers about a crop the latest counts. A tie between classes is a conflict and gives none.
-    """
-    latest: dict[tuple[str, str], Label] = {}
-    for label in sorted(labels, key=lambda one: (one.created, one.id)):
-        latest[label.crop, label.annotator] = label
-    answers: dict[str, list[Label]] = defaultdict(list)
-    for label in latest.values():
-        answers[label.crop].append(label)
-    agreed: dict[str, Consensus] = {}
-    left_out: Counter[str] = Counter()
-    for crop, given in sorted(answers.items()):
-        votes = Counter(label.emotion for label in given if label.emotion)
-        if not votes:
-            left_out["no emotion said"] += 1
-            continue
-        ranked = sorted(votes.items(), key=lambda vote: (-vote[1], vote[0]))
-        if len(ranked) > 1 and ranked[0][1] == ranked[1][1]:
-            left_out["conflict"] += 1
-        elif ranked[0][0] in exclude:
-            left_out[ranked[0][0]] += 1
-        else:
-            kept = {name: n for name, n in votes.items() if name not in exclude}
-            named = Counter(label.character for label in given if label.character)
-            agreed[crop] = Consensus(
-                label=ranked[0][0],
-                shares={name: n / sum(kept.values()) for name, n in kept.items()},
-                character=min(named, key=lambda name: (-named[name], name)) if named else "",
-                annotators=len(given),
-            )
-    return agreed, left_out
-
-
 def draft(
     name: str,
     crops: list[Crop],
@@ -124,7 +86,7 @@ def draft(
     Raises:
         DatasetError: no labelled crop is left, or the splits would leak.
     """
-    agreed, left_out = consensus(labels, options.exclude)
+    agreed, left_out = consensus(labels, options.exclude, options.consensus, options.min_agreement)
     by_id = {crop.id: crop for crop in crops}
     for crop in agreed:
         if crop not in by_id:
@@ -156,7 +118,7 @@ def draft(
         if crop.id in shared.split_of
     ]
     examples.sort(key=lambda e: e.id)
-    plain = as_plain(options)
+    plain = _plain(options)
     leaks = leak_certificate(examples, options.split, kinship)
     if leaks["leaks"] and not options.allow_leaks:
         raise DatasetError(
@@ -173,6 +135,12 @@ def draft(
         left_out={reason: n for reason, n in sorted(left_out.items()) if n},
         sources={example.id: by_id[example.id].sha256 for example in examples},
     )
+
+
+def _plain(options: ExportOptions) -> dict[str, Any]:
+    """The options as a version keeps them; how answers are weighed only where it was asked for: older digests stay."""
+    plain, usual = as_plain(options), as_plain(ExportOptions())
+    return {k: v for k, v in plain.items() if k not in ("consensus", "min_agreement") or v != usual[k]}
 
 
 def _without_duplicates(

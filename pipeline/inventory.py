@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.conflicts import label_conflicts
-from pipeline.core.catalogue import TABLES
+from pipeline.core.catalogue import TABLES, Catalogue
 from pipeline.core.errors import NotFoundError, UsageError
 from pipeline.core.files import sha256_of
 from pipeline.core.records import (
     Box,
     Cascade,
+    Chunk,
     Crop,
     DatasetVersion,
     Detection,
@@ -38,7 +39,7 @@ KINDS: dict[str, type[Any]] = {
 def status(workspace: Workspace) -> dict[str, Any]:
     """Counts of everything, what failed and why, and the room left."""
     catalogue = workspace.catalogue
-    labels = catalogue.all(Label)
+    labels = [label for label in catalogue.all(Label) if not label.withdrawn]
     groups = catalogue.all(DuplicateGroup)
     failed = catalogue.all(Run, status="failed")
     conflicts = label_conflicts(groups, labels)
@@ -57,10 +58,28 @@ def status(workspace: Workspace) -> dict[str, Any]:
         "cascades": catalogue.count(Cascade),
         "datasets": catalogue.count(DatasetVersion),
         "runs": len(training_runs(workspace)),
+        "unfinished": _unfinished(catalogue),
         "failed": [{"stage": run.stage, "item": run.item, "reason": run.reason} for run in failed],
         "conflicts": conflicts,
         "free_mib": workspace.free_bytes() >> 20,
     }
+
+
+def _unfinished(catalogue: Catalogue) -> list[dict[str, Any]]:
+    """Episodes whose mining was cut off, and how far each is committed: the next `mine` goes on from there."""
+    reached: dict[str, int] = {}
+    for chunk in catalogue.all(Chunk):
+        reached[chunk.episode] = max(chunk.end_pts, reached.get(chunk.episode, chunk.end_pts))
+    known = {episode.id: episode for episode in catalogue.some(Episode, reached)}
+    return [
+        {
+            "episode": id,
+            "path": known[id].path,
+            "mined_seconds": float((end - known[id].start_pts) * known[id].time_base),
+        }
+        for id, end in reached.items()
+        if id in known
+    ]
 
 
 def rows_of(workspace: Workspace, kind: str) -> list[dict[str, Any]]:

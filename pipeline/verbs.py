@@ -36,6 +36,13 @@ class HashName(StrEnum):
     colour = "colour"
 
 
+class ConsensusMethod(StrEnum):
+    """How answers that differ become a class."""
+
+    majority = "majority"
+    dawid_skene = "dawid-skene"
+
+
 class DatasetFormat(StrEnum):
     """What a dataset version is written as."""
 
@@ -230,6 +237,14 @@ def export(
         float | None, typer.Option("--embargo", min=0, help="Least seconds between splits within an episode (0).")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the split (0).")] = None,
+    consensus: Annotated[
+        ConsensusMethod | None,
+        typer.Option("--consensus", help="How answers that differ become a class (majority). See annotate agreement."),
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option("--min-agreement", min=0, max=1, help="Leave out crops whose class has a smaller share (0)."),
+    ] = None,
     with_repeats: Annotated[
         bool, typer.Option("--with-repeats", help="Take crops of openings, endings and recaps as well.")
     ] = False,
@@ -258,13 +273,17 @@ def export(
         "embargo_seconds": embargo,
     }
     splitting = resolve(SplitOptions, settings.pop("split", {}), flags, "export.split")
-    options = resolve(
-        ExportOptions, settings, {"allow_leaks": allow_leaks or None, "with_repeats": with_repeats or None}, "export"
-    )
+    chosen = {
+        "allow_leaks": allow_leaks or None,
+        "with_repeats": with_repeats or None,
+        "consensus": consensus.value if consensus else None,
+        "min_agreement": min_agreement,
+    }
+    options = resolve(ExportOptions, settings, chosen, "export")
     options = dataclasses.replace(options, split=splitting)
     with workspace.writing("export"):
         if "@" in name:
-            if split or unit or seed is not None or test_episode:
+            if split or unit or seed is not None or test_episode or consensus or min_agreement is not None:
                 raise UsageError(
                     f"{name} is a version that exists: it cannot be split anew; leave the @ and number out"
                 )
@@ -319,7 +338,8 @@ def status(ctx: typer.Context) -> None:
     session = session_of(ctx)
     found = inventory.status(session.workspace())
     session.table(found["workspace"], ("what", "count"), [(k, v) for k, v in found.items() if isinstance(v, int)])
-    session.emit(found, [f"failed: {f['stage']} {f['item']}: {f['reason']}" for f in found["failed"]])
+    lines = [f"unfinished: {u['path']}, mined to {u['mined_seconds']:.1f} s" for u in found["unfinished"]]
+    session.emit(found, lines + [f"failed: {f['stage']} {f['item']}: {f['reason']}" for f in found["failed"]])
 
 
 def trace(

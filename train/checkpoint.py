@@ -4,7 +4,7 @@ import hashlib
 import io
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.core.errors import CheckpointError
 from pipeline.core.files import whole_file
 
-FORMAT = 1
+FORMAT = 2
 MARK = b"toonsift checkpoint\n"
 """the file begins with it, then 32 bytes SHA-256 of the rest, then what torch.save wrote"""
 
@@ -26,14 +26,16 @@ class EpochMetrics:
 
     epoch: int
     """from 1"""
+    phase: Literal["short", "long"] = "long"
+    """short retraining (the head alone) or long (all weights)"""
     learning_rate: float
-    """of this epoch"""
+    """of this epoch's last step"""
     train_loss: float
     """mean over the epoch's examples, as it was when each was met"""
     train_accuracy: float
     """likewise, on augmented pictures where they are"""
     val_loss: float | None
-    """cross-entropy without weights or smoothing; None without validation examples"""
+    """the run's loss without weights, adjustment or smoothing; None without validation examples"""
     val_accuracy: float | None
     """likewise"""
     val_macro_f1: float | None
@@ -55,6 +57,8 @@ class Training:
     """after the last epoch"""
     optimizer: dict[str, Any]
     """its state_dict"""
+    average: State = field(default_factory=dict)
+    """the weights' moving average; empty without"""
     best_epoch: int = 0
     """whose weights are `best_model`; 0 before the first"""
     best_model: State = field(default_factory=dict)
@@ -80,6 +84,8 @@ def save_checkpoint(path: Path, run_digest: str, training: Training) -> None:
         "run": run_digest,
         "model": training.model,
         "optimizer": training.optimizer,
+        "average": training.average,
+        "torch": str(torch.__version__),
         "best_epoch": training.best_epoch,
         "best_model": training.best_model,
         "history": [asdict(metrics) for metrics in training.history],
@@ -96,7 +102,7 @@ def load_checkpoint(path: Path, run_digest: str) -> Training | None:
     """The checkpoint, its tensors on the CPU; None when there is none.
 
     Raises:
-        CheckpointError: not a checkpoint, damaged, of another run, or a newer toonsift's.
+        CheckpointError: not a checkpoint, damaged, of another run, another torch's, or a newer toonsift's.
     """
     try:
         content = path.read_bytes()
@@ -114,10 +120,16 @@ def load_checkpoint(path: Path, run_digest: str) -> Training | None:
         if document["format"] > FORMAT:
             raise CheckpointError(f"{path}: made by a newer toonsift; upgrade toonsift")
         if document["run"] != run_digest:
-            raise _unusable(path, "belongs to another run")
+            raise _unusable(path, "belongs to another run (another dataset, recipe or option)")
+        if (made := document.get("torch", str(torch.__version__))) != str(torch.__version__):
+            raise CheckpointError(
+                f"{path} was made with torch {made}, and here is {torch.__version__}, which may compute other bits; go on "
+                "with that one, or delete the file and run the same command again: the run then starts over"
+            )
         return Training(
             model=document["model"],
             optimizer=document["optimizer"],
+            average=document.get("average", {}),
             best_epoch=document["best_epoch"],
             best_model=document["best_model"],
             history=[EpochMetrics(**metrics) for metrics in document["history"]],

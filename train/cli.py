@@ -1,6 +1,7 @@
 """`toonsift train` and `evaluate`; pipeline/cli.py mounts them. torch is loaded only when there is work for it."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from enum import StrEnum
 from importlib.util import find_spec
@@ -13,6 +14,8 @@ from pipeline.console import Session, session_of
 from pipeline.core.errors import MissingToolError, UsageError
 
 if TYPE_CHECKING:
+    from pipeline.core.manifest import Dataset
+    from pipeline.core.workspace import Workspace
     from train.metrics import Scores
     from train.runs import Summary
 
@@ -54,7 +57,13 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any option of the recipe.")
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="What a net that transfers begins with: a file, or imagenet.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes and do nothing else.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the curves as a TensorBoard event file.")
+    ] = False,
 ) -> None:
     """Train an emotion model on a dataset version and score it on its test split."""
     from train.recipes import find_recipe
@@ -66,7 +75,9 @@ def train(
     if dataset is None:
         raise UsageError("say which dataset to train on; `toonsift list datasets` shows them")
     chosen = find_recipe(recipe)
-    flags = {"epochs": epochs, "seed": seed, "device": None if device is DeviceName.auto else device}
+    flags = {
+        "epochs": epochs, "seed": seed, "device": None if device is DeviceName.auto else device, "weights": weights,
+    }  # fmt: skip
     said = [f"{name}={value}" for name, value in flags.items() if value is not None]
     options = chosen.options.with_settings([*(set_ or []), *said])
     from pipeline.core.manifest import read_dataset
@@ -79,11 +90,13 @@ def train(
         session.warn(f"there is nothing to resume for {planned.id}: with these options it begins now")
     summary = read_summary(runs / planned.id)
     if summary is None:  # a finished run is shown without waiting for torch
-        _require_torch()
+        require_torch()
         from train.loop import train as train_run
 
         summary = train_run(found, planned, runs, session.progress)
-    _emit_summary(session, runs, summary)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts one speaks
+        finish_run(session, runs / summary.run, found, tensorboard)
+        _emit_summary(session, runs, summary)
 
 
 def evaluate(
@@ -102,7 +115,7 @@ def evaluate(
     """Score a trained model on another dataset version."""
     session = session_of(ctx)
     mapping = _mapping(map_ or [])
-    _require_torch()
+    require_torch()
     from pipeline.core.manifest import read_dataset
     from train.evaluate import evaluate as score_on
     from train.predict import load_run
@@ -147,7 +160,7 @@ def leak_study(
 
     workspace = session.workspace()
     found = read_dataset(workspace.dataset_folder(dataset))
-    _require_torch()
+    require_torch()
     from train.leak_study import study, summary
     from train.loop import train as train_run
 
@@ -175,6 +188,22 @@ def _mean(line: dict[str, Any], name: str) -> str:
     return "-" if value is None else f"{value:.3f} ({between[0]:.3f} to {between[1]:.3f})"
 
 
+AFTER_TRAINING: list[Callable[["Workspace", Path], object]] = []
+"""what else a finished run gets; pipeline/cli.py adds its page, which this folder does not know"""
+
+
+def finish_run(session: Session, folder: Path, dataset: "Dataset", tensorboard: bool) -> None:
+    """Model card, event file where asked for, and the page; all of them are made anew from the run's files."""
+    from train.model_card import write_model_card
+    from train.tensorboard import write_events
+
+    write_model_card(folder, dataset)
+    if tensorboard:
+        write_events(folder)
+    for make in AFTER_TRAINING:
+        make(session.workspace(), folder)
+
+
 def _list_recipes(session: Session) -> None:
     from train.recipes import RECIPES
 
@@ -182,7 +211,8 @@ def _list_recipes(session: Session) -> None:
     session.emit({"recipes": [{"name": r.name, "summary": r.summary, "source": r.source} for r in RECIPES]})
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
+    """Raises MissingToolError where the packages for training are not installed."""
     missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
     if missing:
         raise MissingToolError(f"training needs {' and '.join(missing)}; install with: pip install 'toonsift[train]'")

@@ -1,10 +1,12 @@
 """Dataset folder -> tensors in memory: every picture checked, letter-boxed and scaled once."""
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +17,10 @@ from pipeline.core.errors import DatasetError, ImageError, InputError
 from pipeline.core.images import RGB, decode_rgb
 from pipeline.core.manifest import SPLITS, Dataset, Example
 from pipeline.core.progress import Progress
-from train.augment import MARGIN
+from train.augment import GREY, MARGIN
 from train.classes import class_of, source_of
 from train.options import TrainOptions
+from train.storage import fits, on_disk
 
 FILL = 127
 """grey level beside a picture that is not square"""
@@ -34,14 +37,19 @@ class Split:
     examples: tuple[Example, ...]
     """the rows"""
     images: Tensor
-    """(N, 3, S, S) uint8, red first"""
+    """(N, 3, S, S) uint8, red first; on the device, or in a file behind the CPU's memory"""
     labels: Tensor
     """(N,) int64, places in the classes"""
     targets: Tensor
     """(N, C) float32, rows sum to 1: what training aims at"""
 
     def __len__(self) -> int:
-        return len(self.examples)
+        return len(self.labels)
+
+    def pictures(self, rows: Tensor) -> Tensor:
+        """(n, 3, S, S) uint8 of these row numbers, on the labels' device, channels last in memory."""
+        found = self.images.index_select(0, rows.to(self.images.device))
+        return found.to(self.labels.device, non_blocking=True)
 
     @property
     def sources(self) -> list[str]:
@@ -62,21 +70,31 @@ class Examples:
 
 
 def read_examples(
-    dataset: Dataset, classes: Sequence[str], options: TrainOptions, device: torch.device, progress: Progress
+    dataset: Dataset,
+    classes: Sequence[str],
+    options: TrainOptions,
+    device: torch.device,
+    progress: Progress,
+    folder: Path | None = None,
 ) -> Examples:
-    """The splits of a dataset on the device.
+    """The splits of a dataset on the device; what does not fit there lies in unnamed files in `folder`.
 
     Raises:
         DatasetError: an image is missing, changed since the export, or no image.
+        DiskFullError: no room for the decoded pictures.
     """
     splits = {}
     for split in SPLITS:
         rows = tuple(example for example in dataset.examples if example.split == split)
         side = round(options.image_size * MARGIN) if split == "train" and options.augment else options.image_size
         labels = labels_of(rows, classes, options)
+        if fits(len(rows), side, options, device):
+            images = read_images(dataset, rows, side, progress).to(device)
+        else:
+            images = read_images(dataset, rows, side, progress, folder or Path(tempfile.gettempdir()))
         splits[split] = Split(
             examples=rows,
-            images=read_images(dataset, rows, side, progress).to(device),
+            images=images,
             labels=labels.to(device),
             targets=_targets(dataset, rows, labels, classes, options).to(device),
         )
@@ -89,9 +107,15 @@ def labels_of(examples: Sequence[Example], classes: Sequence[str], options: Trai
     return torch.tensor([place[class_of(e, e.label, options)] for e in examples], dtype=torch.int64)
 
 
-def read_images(dataset: Dataset, examples: Sequence[Example], side: int, progress: Progress) -> Tensor:
-    """(N, 3, side, side) uint8 images of the examples, each checked against its digest. Raises DatasetError."""
-    images_NHW3 = np.empty((len(examples), side, side, 3), dtype=np.uint8)
+def read_images(
+    dataset: Dataset, examples: Sequence[Example], side: int, progress: Progress, folder: Path | None = None
+) -> Tensor:
+    """(N, 3, side, side) uint8 images of the examples, channels last in memory, each checked against its digest.
+
+    With a folder they lie in an unnamed file there. Raises DatasetError, DiskFullError.
+    """
+    shape = (len(examples), side, side, 3)
+    images_NHW3 = np.empty(shape, dtype=np.uint8) if folder is None else on_disk(shape, folder)
     faults: list[str] = []
     with ThreadPoolExecutor(READERS) as pool, progress.step("read images", len(examples), "images") as step:
         read = partial(_read_checked, dataset, side)
@@ -104,7 +128,7 @@ def read_images(dataset: Dataset, examples: Sequence[Example], side: int, progre
     if faults:
         more = f" (and {len(faults) - 1} more)" if faults[1:] else ""
         raise DatasetError(f"{dataset.folder}: {faults[0]}{more}; export the dataset again, or restore the file")
-    return torch.from_numpy(images_NHW3).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(images_NHW3).permute(0, 3, 1, 2)
 
 
 def letterboxed(image_HW3: RGB, side: int) -> RGB:
@@ -124,11 +148,17 @@ def letterboxed(image_HW3: RGB, side: int) -> RGB:
     return square
 
 
-def colour_statistics(images_N3SS: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (3,) of red, green, blue over all pixels, in 0..1, on the CPU; the deviation at least 0.01."""
+def colour_statistics(images_N3SS: Tensor, *, grey: bool = False) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (3,) of red, green, blue over all pixels, in 0..1, on the CPU; the deviation at least 0.01.
+
+    With `grey` those of the luma, three times.
+    """
+    weights = torch.tensor(GREY, dtype=torch.float64, device=images_N3SS.device).reshape(1, 3, 1, 1)
     total, squares = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
     for chunk in torch.split(images_N3SS, CHUNK):
-        values = chunk.to(torch.float64) / 255
+        values = chunk.contiguous().to(torch.float64) / 255
+        if grey:
+            values = (values * weights).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1)
         total += values.sum(dim=(0, 2, 3)).cpu()
         squares += values.square().sum(dim=(0, 2, 3)).cpu()
     pixels = images_N3SS.numel() / 3

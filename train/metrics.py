@@ -64,7 +64,7 @@ def score(truth_N: Classes, predicted_N: Classes, classes: Sequence[str], cluste
             f"cannot score {len(predicted_N)} predictions, {len(truth_N)} truths, {len(clusters)} clusters"
         )
     confusion = confusion_of(truth_N, predicted_N, len(classes))
-    precision, recall, f1 = _per_class(confusion)
+    precision, recall, f1 = per_class_of(confusion)
     present = confusion.sum(axis=1) > 0
     accuracy_interval, macro_f1_interval = _intervals(truth_N, predicted_N, len(classes), clusters)
     return Scores(
@@ -91,7 +91,7 @@ def confusion_of(truth_N: Classes, predicted_N: Classes, classes: int, weights_N
 
 def macro_f1_of(confusion_CC: Classes) -> float:
     """Mean F1 of the classes that occur in the truth."""
-    return float(_per_class(confusion_CC)[2][confusion_CC.sum(axis=1) > 0].mean())
+    return float(per_class_of(confusion_CC)[2][confusion_CC.sum(axis=1) > 0].mean())
 
 
 def majority_guess(train_labels_N: Classes, count: int) -> Classes:
@@ -109,8 +109,8 @@ def mean_colour_guess(
     return np.asarray(names[distances_MC.argmin(axis=1)], dtype=np.int64)
 
 
-def _per_class(confusion_CC: Classes) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Precision, recall and F1, each (C,); 0 where undefined."""
+def per_class_of(confusion_CC: Classes) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Precision, recall and F1, each (C,), of a confusion (C, C), row true, column predicted; 0 where undefined."""
     right, true, called = np.diagonal(confusion_CC), confusion_CC.sum(axis=1), confusion_CC.sum(axis=0)
     return right / np.maximum(called, 1), right / np.maximum(true, 1), 2 * right / np.maximum(true + called, 1)
 

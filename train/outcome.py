@@ -1,6 +1,7 @@
 """What a training that has ended leaves behind: scores on the test split, predictions, the model, the summary."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import sha256
 from io import BytesIO
@@ -21,22 +22,33 @@ from train.examples import Examples, mean_colours
 from train.metrics import Scores, majority_guess, mean_colour_guess, score
 from train.predict import Probabilities, class_scores, probabilities
 from train.runs import MODEL, PREDICTIONS, SEEN, Summary, TrainingRun, write_summary
+from train.weights import RANDOM
 
 FEW_SHOTS = 10
 """with fewer shots to draw from, a bootstrap interval says little"""
 
 
 def write_outcome(
-    folder: Path, run: TrainingRun, net: nn.Module, data: Examples, training: Training, ended: str
+    folder: Path,
+    run: TrainingRun,
+    net: nn.Module,
+    data: Examples,
+    training: Training,
+    ended: str,
+    beside: Mapping[str, Scores] | None = None,
+    remarks: tuple[str, ...] = (),
 ) -> Summary:
-    """Scores the best epoch's weights on the test split and writes all that a finished run has, the summary last."""
+    """Scores the best epoch's weights on the test split and writes all that a finished run has, the summary last.
+
+    `beside` are more scores to stand among the baselines, `remarks` more notes.
+    """
     net.load_state_dict(training.best_model)
     probabilities_NC = probabilities(class_scores(net, data.test.images))
     truth_N, predicted_N = data.test.labels.cpu().numpy(), probabilities_NC.argmax(axis=1)
     model_sha256 = write_model(folder / MODEL, training.best_model)
     write_predictions(folder / PREDICTIONS, data.test.examples, run.classes, truth_N, probabilities_NC)
     write_seen(folder / SEEN, data.train.examples + data.val.examples)
-    device = data.test.images.device
+    device = data.test.labels.device
     trained_seconds = sum(len(data.train) / metrics.images_per_second for metrics in training.history)
     summary = Summary(
         run=run.id,
@@ -46,7 +58,7 @@ def write_outcome(
         seed=run.options.seed,
         classes=run.classes,
         test=score(truth_N, predicted_N, run.classes, data.test.sources),
-        baselines=baselines(run, data),
+        baselines=baselines(run, data) | dict(beside or {}),
         split_sizes={"train": len(data.train), "val": len(data.val), "test": len(data.test)},
         epochs=training.epoch,
         best_epoch=training.best_epoch,
@@ -56,12 +68,12 @@ def write_outcome(
         seconds=sum(metrics.seconds for metrics in training.history),
         images_per_second=training.epoch * len(data.train) / trained_seconds,
         parameters=sum(weights.numel() for weights in net.parameters()),
-        weights="random",
+        weights=origin_of(net),
         device=torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"cpu, {torch.get_num_threads()} threads",
         options=asdict(run.options),
-        notes=notes(run, data),
+        notes=notes(run, data, origin_of(net)) + remarks,
         model_sha256=model_sha256,
         code_version=__version__,
         torch_version=torch.__version__,
@@ -80,9 +92,16 @@ def baselines(run: TrainingRun, data: Examples) -> dict[str, Scores]:
     return {name: score(truth_M, guess_M, run.classes, data.test.sources) for name, guess_M in guesses.items()}
 
 
-def notes(run: TrainingRun, data: Examples) -> tuple[str, ...]:
+def origin_of(net: nn.Module) -> str:
+    """What its weights began with."""
+    return str(getattr(net, "origin", RANDOM))
+
+
+def notes(run: TrainingRun, data: Examples, origin: str) -> tuple[str, ...]:
     """What a reader of the figures has to know."""
     found = []
+    if run.options.weights and origin.startswith(RANDOM):
+        found.append(f"no {run.options.weights} weights: training began with {origin}")
     if not len(data.val):
         unstopped = ", and patience had no effect" if run.options.patience else ""
         found.append(f"there are no validation examples: the last epoch's weights were kept{unstopped}")
@@ -90,7 +109,7 @@ def notes(run: TrainingRun, data: Examples) -> tuple[str, ...]:
         found.append(f"the test split comes from {shots} shot(s) alone: its figures say little about others")
     if absent := [run.classes[c] for c in range(len(run.classes)) if not (data.test.labels == c).any()]:
         found.append(f"no test example is {', '.join(absent)}: macro-F1 leaves that out")
-    if run.options.amp and data.train.images.device.type != "cuda":
+    if run.options.amp and data.train.labels.device.type != "cuda":
         found.append("amp has no effect on a CPU")
     return tuple(found)
 

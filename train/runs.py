@@ -23,7 +23,7 @@ from typing import Any
 
 from pipeline import __version__
 from pipeline.core.errors import CheckpointError, NotFoundError, UsageError, WorkspaceBusyError
-from pipeline.core.files import digest_of, disk_errors, write_json
+from pipeline.core.files import digest_of, disk_errors, sha256_of, write_json
 from pipeline.core.manifest import Dataset
 from train.classes import classes_of
 from train.metrics import ClassScores, Interval, Scores
@@ -57,11 +57,16 @@ class TrainingRun:
     """of its contents"""
     code_version: str = __version__
     """of the toonsift that began it; not part of the identity"""
+    weights_sha256: str = ""
+    """of the file of weights it begins with; empty without one"""
 
     @property
     def digest(self) -> str:
         """SHA-256 over dataset digest, recipe and options, the seed among them."""
-        return digest_of([self.dataset_digest, self.recipe, self.net, self.options.identity()])
+        said = self.options.identity()
+        if self.weights_sha256:  # the same weights elsewhere are the same run, others in the same place are not
+            said["weights"] = self.weights_sha256
+        return digest_of([self.dataset_digest, self.recipe, self.net, said])
 
     @property
     def id(self) -> str:
@@ -125,7 +130,12 @@ class Summary:
 
 
 def plan(dataset: Dataset, recipe: Recipe, options: TrainOptions) -> TrainingRun:
-    """The run that training so would be. Raises DatasetError when the dataset cannot be learned from."""
+    """The run that training so would be.
+
+    Raises:
+        DatasetError: the dataset cannot be learned from.
+        UsageError: the file of weights cannot be read.
+    """
     return TrainingRun(
         recipe=recipe.name,
         net=recipe.net,
@@ -134,7 +144,18 @@ def plan(dataset: Dataset, recipe: Recipe, options: TrainOptions) -> TrainingRun
         dataset_name=dataset.manifest.name,
         dataset_version=dataset.manifest.version,
         dataset_digest=dataset.manifest.digest,
+        weights_sha256=_digest_of_weights(options.weights),
     )
+
+
+def _digest_of_weights(weights: str | None) -> str:
+    """SHA-256 of the file; empty when weights are not a file but a name."""
+    if not weights or not (path := Path(weights)).is_file():
+        return ""
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise UsageError(f"--weights {weights}: cannot be read ({error.strerror}); check its permissions") from error
 
 
 @contextlib.contextmanager
@@ -186,6 +207,7 @@ def read_card(folder: Path) -> TrainingRun:
             options=TrainOptions(**document["options"]),
             classes=tuple(str(name) for name in document["classes"]),
             dataset_version=int(document["dataset_version"]),
+            weights_sha256=str(document.get("weights_sha256", "")),
             **{key: str(document[key]) for key in ("recipe", "net", "dataset_name", "dataset_digest", "code_version")},
         )
     except (KeyError, TypeError, ValueError, UsageError) as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cascades.scoring.matching import as_corners
 from cascades.truth.labelled import SMALLEST_BOX_PX, Picture, Rejected, Truth, TruthBox
+from pipeline.core.answers import counting
 from pipeline.core.errors import TruthError
 from pipeline.core.geometry import as_array, grow, iou_matrix
 from pipeline.core.records import NOT_A_FACE, UNSURE, Box, Crop, Detection, Episode, Label, Place, Shot, Timestamp
@@ -105,12 +106,9 @@ def _once(boxes: Sequence[TruthBox]) -> tuple[TruthBox, ...]:
 
 
 def what_was_said(labels: Iterable[Label]) -> dict[str, Said]:
-    """Crop or place id -> what its annotators say together; each one's latest answer counts, the majority wins."""
-    latest: dict[tuple[str, str], Label] = {}
-    for label in sorted(labels, key=lambda one: (one.created, one.id)):
-        latest[label.crop, label.annotator] = label
+    """Crop or place id -> what its annotators say together; each one's latest that stands counts, the majority wins."""
     answers: dict[str, list[Label]] = defaultdict(list)
-    for label in latest.values():
+    for label in counting(labels):
         answers[label.crop].append(label)
     return {item: _together(given) for item, given in sorted(answers.items())}
 

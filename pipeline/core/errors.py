@@ -16,6 +16,11 @@
     |  |- WorkspaceBusyError    another process writes to it
     |  |- WorkspaceVersionError a newer toonsift made it
     |  `- DiskFullError         no room left
+    |- StudioError            Label Studio cannot be used as it is
+    |  |- StudioRefusedError     ... it understood, and said no
+    |  |  |- StudioTokenError      ... to our token
+    |  |  `- StudioGoneError       ... because that project or task is not there (any more)
+    |  `- StudioDoubtError       ... nobody knows whether it did what was asked
     `- MissingToolError       a program or package that this needs is absent
 
 A message says what failed, what was found, and what to do about it. The command shows it as one line.
@@ -84,6 +89,26 @@ class WorkspaceVersionError(WorkspaceError):
 
 class DiskFullError(WorkspaceError):
     """The disk that holds the workspace has no room left."""
+
+
+class StudioError(ToonsiftError):
+    """A Label Studio server cannot be used as it is."""
+
+
+class StudioRefusedError(StudioError):
+    """The server understood and refused; asking again changes nothing."""
+
+
+class StudioTokenError(StudioRefusedError):
+    """The server refused the token."""
+
+
+class StudioGoneError(StudioRefusedError):
+    """What was asked for is not on the server, or not any more."""
+
+
+class StudioDoubtError(StudioError):
+    """No usable answer came: the server may have done what was asked, or not. Look before asking again."""
 
 
 class MissingToolError(ToonsiftError):

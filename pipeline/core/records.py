@@ -336,13 +336,15 @@ class Task:
     """A question put to an annotator in Label Studio."""
 
     id: str
-    """our own key, unique in the project"""
+    """`{project}/{ref}`; the ref is our own key, unique in the project"""
     project: str
-    """the Label Studio project"""
+    """key of the Label Studio project, see annotate.sync.projects"""
     item: str
-    """id of the crop, track or frame asked about"""
+    """id of the crop, track, group or frame asked about"""
     created: str
     """UTC, ISO 8601"""
+    number: int = 0
+    """the server's own number of it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

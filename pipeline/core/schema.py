@@ -92,4 +92,9 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE labels ADD COLUMN via TEXT NOT NULL DEFAULT '';
     ALTER TABLE labels ADD COLUMN withdrawn TEXT NOT NULL DEFAULT '';
     """,
+    """
+    ALTER TABLE tasks ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX tasks_project ON tasks(project);
+    CREATE INDEX labels_source ON labels(source);
+    """,
 )

@@ -100,6 +100,8 @@ def mine_planned(
         runs = engine.run(mine_episode, len(made.pending), call.job, call.receive)
         with contextlib.closing(runs):
             outcomes = [call.end(position, result) for position, result in runs]
+    if made.pending:
+        workspace.objects.remove_unfinished()  # of workers that died and were begun again
     return sorted([*made.outcomes, *outcomes], key=lambda outcome: outcome.path)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import ToonsiftError, UsageError
-from pipeline.core.records import Episode, Failure
+from pipeline.core.records import Episode, Failure, Run
 from pipeline.core.workspace import Workspace
 from pipeline.flow.journal import COUNTS
 from pipeline.flow.runs import finished
@@ -129,8 +129,21 @@ def _look_at(
         reason = "" if known.path == here else f"the same content as {known.path}"
         made.outcomes.append(_already(id, path, json.loads(run.counts), reason))
         return
+    if known and (run := _mined_as_far_as_it_decodes(workspace, id, digest)):
+        made.outcomes.append(
+            EpisodeOutcome(
+                id=id, path=str(path), status="failed", reason=run.reason, counts=json.loads(run.counts), seconds=0.0
+            )
+        )
+        return
     made.pending.append(Pending(identify(path, sha256), stamp))
     seen[id] = str(path.resolve())
+
+
+def _mined_as_far_as_it_decodes(workspace: Workspace, id: str, digest: str) -> Run | None:
+    """The run that ended at the damage in a file; the same bytes would end it there again."""
+    run = workspace.catalogue.get(Run, f"mine:{id}")
+    return run if run and run.status == "failed" and run.digest == digest and json.loads(run.counts) else None
 
 
 def _already(id: str, path: Path, counts: dict[str, int], reason: str) -> EpisodeOutcome:

@@ -98,7 +98,13 @@ def log_axis(name: str, values: Sequence[float]) -> Axis:
 
 
 def line_chart(
-    lines: Sequence[Line], x: Axis, y: Axis, *, summary: str, mark: tuple[float, str] | None = None
+    lines: Sequence[Line],
+    x: Axis,
+    y: Axis,
+    *,
+    summary: str,
+    mark: tuple[float, str] | None = None,
+    borders: Sequence[tuple[float, str]] = (),
 ) -> Markup:
     """The chart as one <svg> that scales with the page.
 
@@ -108,21 +114,25 @@ def line_chart(
         y: vertical axis.
         summary: what it shows, for those who cannot see it.
         mark: an x with a word, drawn as a thin vertical line.
+        borders: likewise, with the word at the foot: where one phase ends and the next begins.
     """
     parts = [_grid(x, y)]
     if mark is not None:
-        at = _x(x, mark[0])
-        anchor = "end" if at > WIDTH * 0.6 else "start"
-        parts.append(
-            Markup('<line class="mark" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(at, TOP, HEIGHT - BOTTOM)
-            + Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-                at + (-5 if anchor == "end" else 5), TOP + 11, anchor, mark[1]
-            )
-        )
+        parts.append(_mark(x, mark, TOP + 11))
+    parts += [_mark(x, border, HEIGHT - BOTTOM - 6) for border in borders]
     for number, line in enumerate(lines):
         parts.append(_drawn(line, DASHES[number % len(DASHES)], x, y))
     head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, HEIGHT, summary)
     return head + Markup("").join(parts) + Markup("</svg>")
+
+
+def _mark(x: Axis, mark: tuple[float, str], word_top: float) -> Markup:
+    """A thin vertical line with its word at that height, on the side where there is room."""
+    at = _x(x, mark[0])
+    anchor = "end" if at > WIDTH * 0.6 else "start"
+    line = Markup('<line class="mark" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(at, TOP, HEIGHT - BOTTOM)
+    word = Markup('<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>')
+    return line + word.format(at + (-5 if anchor == "end" else 5), word_top, anchor, mark[1])
 
 
 def legend(lines: Sequence[Line]) -> Markup:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pipeline.core.answers import counting
 from pipeline.core.records import (
     Cascade,
     Crop,
@@ -130,9 +131,9 @@ def _crops(workspace: Workspace, episodes: Sequence[Episode], total: int) -> tup
 
 
 def _emotions(labels: Sequence[Label]) -> dict[str, str]:
-    """Crop id -> its most frequent answer, the first in the alphabet of equals; skips do not count."""
+    """Crop id -> its most frequent answer, the first in the alphabet of equals; skips and what is withdrawn do not count."""
     answers: dict[str, Counter[str]] = defaultdict(Counter)
-    for label in labels:
+    for label in counting(labels):
         if label.emotion:
             answers[label.crop][label.emotion] += 1
     return {crop: min(found, key=lambda name: (-found[name], name)) for crop, found in answers.items()}

@@ -59,7 +59,7 @@ def mistake_section(
 ) -> MistakeSection:
     """The run's surest mistakes; `shown` is the dataset that the page has open, so that it is not read twice."""
     try:
-        rows = _read_predictions(run)
+        rows = read_predictions(run)
     except (InputError, OSError) as error:
         return MistakeSection(mistakes=(), wrong=0, examples=0, trouble=str(error))
     wrong = sorted((row for row in rows if row.truth != row.predicted), key=lambda r: (-r.probability, r.example))
@@ -76,17 +76,25 @@ def mistake_section(
 
 
 @dataclass(frozen=True, slots=True)
-class _Prediction:
+class Prediction:
+    """A row of predictions.parquet."""
+
     example: str
+    """its id"""
     file: str
+    """its image, relative to the dataset's folder"""
     truth: str
+    """its class"""
     predicted: str
+    """what the model said"""
     probability: float
+    """that the model gave to it"""
     truth_probability: float | None
+    """that it gave to the truth; None where the model does not know that class"""
 
 
-def _read_predictions(run: RunView) -> list[_Prediction]:
-    """Raises InputError when the file is missing or not what a run writes."""
+def read_predictions(run: RunView) -> list[Prediction]:
+    """What the run said about its test split. Raises InputError when the file is missing or not what a run writes."""
     import json
 
     import pyarrow as pa
@@ -101,7 +109,7 @@ def _read_predictions(run: RunView) -> list[_Prediction]:
         classes = [str(name) for name in json.loads(named)] if named else list(run.classes)
         place = {name: number for number, name in enumerate(classes)}
         return [
-            _Prediction(
+            Prediction(
                 row["example"],
                 row["file"],
                 row["truth"],
@@ -132,7 +140,7 @@ def _mistake(
     workspace: Workspace,
     holdings: Holdings,
     gallery: Gallery,
-    row: _Prediction,
+    row: Prediction,
     dataset: Dataset | None,
     examples: Mapping[str, Example],
 ) -> Mistake:

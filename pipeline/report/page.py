@@ -12,15 +12,19 @@ from pipeline.core.files import write_text
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.workspace import Workspace, now
 from pipeline.report import wording
+from pipeline.report.agreement import AgreementSection, agreement_section
 from pipeline.report.datasets import DatasetSection, dataset_section
 from pipeline.report.demo import DemoScores
 from pipeline.report.episodes import EpisodeSection, episode_section
 from pipeline.report.faces import CropSection, DuplicateSection, crop_section, duplicate_section
 from pipeline.report.finders import CascadeSection, cascade_section
 from pipeline.report.holdings import read_holdings
+from pipeline.report.insides import NOTHING, InsideSection, inside_section
 from pipeline.report.mistakes import MistakeSection, mistake_section
 from pipeline.report.overview import Overview, overview_of
+from pipeline.report.reliability import Reliability, reliability_of
 from pipeline.report.thumbnails import Gallery
+from pipeline.report.timelines import TimelineSection, timeline_section
 from pipeline.report.training import TrainingSection, training_section
 
 log = logging.getLogger(__name__)
@@ -46,9 +50,15 @@ class Page:
     duplicates: DuplicateSection
     cascades: CascadeSection
     dataset: DatasetSection
+    agreement: AgreementSection | None
+    """None where nobody labelled"""
     training: TrainingSection
+    reliability: Reliability | None
+    """None without test predictions"""
+    insides: InsideSection
     mistakes: MistakeSection | None
     """None without a finished run"""
+    timelines: TimelineSection
     refused: int
     """pictures left out because the page is full"""
     missing: int
@@ -91,8 +101,11 @@ def gather(
     training = training_section(workspace, run)
     holdings = read_holdings(workspace)
     datasets = dataset_section(workspace, holdings, gallery, dataset)
-    mistakes = None
+    mistakes, reliability, insides = None, None, NOTHING
+    if training.view:
+        insides = inside_section(training.view.folder, gallery)
     if training.view and training.view.scores:
+        reliability = reliability_of(training.view)
         mistakes = mistake_section(workspace, holdings, gallery, training.view, datasets.dataset)
     cascades = cascade_section(workspace, holdings, gallery)
     crops = crop_section(workspace, holdings, gallery)
@@ -111,8 +124,12 @@ def gather(
         duplicates=duplicates,
         cascades=cascades,
         dataset=datasets,
+        agreement=agreement_section(workspace, holdings, gallery),
         training=training,
+        reliability=reliability,
+        insides=insides,
         mistakes=mistakes,
+        timelines=timeline_section(workspace),
         refused=gallery.refused,
         missing=len(gallery.missing),
     )

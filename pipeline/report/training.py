@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from pipeline.core.errors import CheckpointError, InputError
@@ -168,26 +169,51 @@ def _facts(summary: Document) -> Iterable[Fact]:
         yield Fact(name="versions", value=f"toonsift {versions[0]}, torch {versions[1]}")
 
 
+MEASURES = (
+    ("Loss", "loss", ("train_loss", "val_loss"), (0.0, None)),
+    ("Accuracy", "accuracy", ("train_accuracy", "val_accuracy"), (0.0, 1.0)),
+    ("Macro F1", "macro F1", ("train_macro_f1", "val_macro_f1"), (0.0, 1.0)),
+    ("Learning rate", "learning rate", ("learning_rate",), (0.0, None)),
+)
+"""title, axis, keys of metrics.jsonl, ends of the axis"""
+NAMES = {"train": "train", "val": "val", "learning": "learning rate"}
+
+
 def _charts(epochs: Sequence[Document], best: float | None) -> tuple[Chart, ...]:
     mark = (best, "kept") if best else None
+    borders = phase_borders(epochs)
     charts = []
-    for measure, title, ends in (("loss", "Loss", (0.0, None)), ("accuracy", "Accuracy", (0.0, 1.0))):
-        lines = []
-        for split in ("train", "val"):
-            points = tuple(
-                (as_number(epoch["epoch"]) or 0.0, value)
-                for epoch in epochs
-                if (value := as_number(epoch.get(f"{split}_{measure}"))) is not None
-            )
-            if points:
-                lines.append(Line(name=split, points=points, hue=SPLIT_HUES[split]))
+    for title, measure, keys, (low, high) in MEASURES:
+        lines = [line for key in keys if (line := _line(epochs, key)) is not None]
         if lines:
             x = whole_axis("epoch", [at for line in lines for at, _ in line.points])
-            y: Axis = axis(measure, [v for line in lines for _, v in line.points], low=ends[0], high=ends[1])
-            said = ", ".join(f"{line.name} {line.points[-1][1]:.3f}" for line in lines)
-            drawing = line_chart(lines, x, y, summary=f"{title} per epoch; after the last: {said}", mark=mark)
+            y: Axis = axis(measure, [v for line in lines for _, v in line.points], low=low, high=high)
+            said = ", ".join(f"{line.name} {line.points[-1][1]:.3g}" for line in lines)
+            drawing = line_chart(
+                lines, x, y, summary=f"{title} per epoch; after the last: {said}", mark=mark, borders=borders
+            )
             charts.append(Chart(title=f"{title} per epoch", legend=legend(lines), drawing=drawing))
     return tuple(charts)
+
+
+def _line(epochs: Sequence[Document], key: str) -> Line | None:
+    points = tuple(
+        (as_number(epoch["epoch"]) or 0.0, value)
+        for epoch in epochs
+        if (value := as_number(epoch.get(key))) is not None
+    )
+    split = key.partition("_")[0]
+    return Line(name=NAMES[split], points=points, hue=SPLIT_HUES.get(split, "k3")) if points else None
+
+
+def phase_borders(epochs: Sequence[Document]) -> tuple[tuple[float, str], ...]:
+    """Where another phase begins (half an epoch before its first one), with its name: short, then long retraining."""
+    found = []
+    for before, epoch in pairwise(epochs):
+        phase = as_text(epoch.get("phase"))
+        if phase and phase != as_text(before.get("phase")):
+            found.append(((as_number(epoch["epoch"]) or 0.0) - 0.5, phase))
+    return tuple(found)
 
 
 def _row(folder: Path) -> RunRow | None:

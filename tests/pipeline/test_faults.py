@@ -104,6 +104,9 @@ def test_bytes_changed_in_the_middle_leave_what_is_before_and_after(tmp_path: Pa
     assert 48 <= outcome.counts["frames"] <= 96
     assert outcome.status == "failed"
     assert "damaged" in outcome.reason
+    again = mine(path)
+    assert (again.reason, again.counts, again.status) == (outcome.reason, outcome.counts, "failed")
+    assert again.seconds == 0, "the same bytes end at the same damage: nothing is decoded a second time"
 
 
 def test_timestamps_that_go_backwards_lose_no_frame(tmp_path: Path, mine: Mine) -> None:

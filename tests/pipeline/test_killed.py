@@ -154,7 +154,10 @@ def test_whoever_is_killed_at_whatever_moment_the_catalogue_ends_the_same(
             hits[struck] += 1
         else:
             longest = max(1.0, 0.8 * longest)  # the machine was busier when it was measured
+        if struck == "command" and not unfinished(wild):
+            longest *= 1.2  # and now it is busier again: most kills come before there is anything to lose
         if finished_runs(wild) == 2:
+            finished(command(wild, *mining))  # what comes after the episodes may be missing
             assert contents(wild) == contents(calm)
             shutil.rmtree(wild)
     finished(command(wild, *mining))

@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from tests.train.faces import draw_face
-from train.augment import AugmentOptions, as_float, augmented
+from train.augment import AugmentOptions, as_float, augment_options, augmented, changed, draw_changes
 from train.examples import letterboxed
+from train.options import TrainOptions
 
 STILL = AugmentOptions(mirror=0, shift_fraction=0, scale_fraction=0, turn_degrees=0, brightness=0, contrast=0, colour=0)
 
@@ -57,3 +58,65 @@ def test_each_change_does_something_and_stays_small(name: str) -> None:
     only = AugmentOptions(**dict.fromkeys(AugmentOptions.__slots__, 0) | {name: getattr(AugmentOptions(), name)})
     moved = (augmented(images, 30, seeded(), only) - as_float(images)).abs().mean()
     assert 0.002 < moved < 0.25
+
+
+MORE = {"vertical_flip": 1.0, "crop": 0.4, "hue": 0.3, "erasing": 1.0}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_each_further_change_does_something_and_keeps_the_range(name: str) -> None:
+    images = faces(8, 30)
+    only = AugmentOptions(**dict.fromkeys(AugmentOptions.__slots__, 0) | {name: MORE[name]})
+    found = augmented(images, 30, seeded(), only)
+    assert 0.002 < (found - as_float(images)).abs().mean() < 0.4
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_flipped_always_is_the_picture_upside_down() -> None:
+    images = faces(3, 30)
+    only = AugmentOptions(**dict.fromkeys(AugmentOptions.__slots__, 0) | {"vertical_flip": 1.0})
+    torch.testing.assert_close(augmented(images, 30, seeded(), only), as_float(images).flip(2), atol=1e-4, rtol=0)
+
+
+def test_a_crop_shows_a_part_of_the_picture_larger() -> None:
+    """A ramp from left to right: what is cut out spans a smaller range, inside the whole."""
+    ramp = torch.arange(0, 240, 8, dtype=torch.uint8).expand(8, 3, 30, 30)
+    only = AugmentOptions(**dict.fromkeys(AugmentOptions.__slots__, 0) | {"crop": 0.5})
+    spans = [float(image.max() - image.min()) for image in augmented(ramp, 30, seeded(), only)]
+    assert min(spans) > 0.4 * 232 / 255
+    assert len({round(span, 3) for span in spans}) == 8
+
+
+def test_half_a_turn_of_the_hue_makes_red_bluish_green_and_leaves_grey() -> None:
+    from train.augment import _hue_turned
+
+    red, grey = torch.tensor([0.6, 0.2, 0.2]), torch.full((3,), 0.4)
+    images = torch.stack((red, grey)).reshape(2, 3, 1, 1).expand(2, 3, 4, 4)
+    turned = _hue_turned(images, torch.tensor([0.5, 0.5]))
+    torch.testing.assert_close(turned[1], images[1], atol=1e-3, rtol=0)
+    assert turned[0, 0, 0, 0] < turned[0, 1, 0, 0]
+    torch.testing.assert_close(_hue_turned(images, torch.tensor([1.0, 1.0])), images, atol=1e-3, rtol=0)
+
+
+def test_an_erased_rectangle_has_one_colour_and_the_wanted_area() -> None:
+    images = torch.zeros(32, 3, 60, 60, dtype=torch.uint8)
+    only = AugmentOptions(**dict.fromkeys(AugmentOptions.__slots__, 0) | {"erasing": 1.0})
+    shares = (augmented(images, 60, seeded(), only).sum(dim=1) > 0).float().mean(dim=(1, 2))
+    assert shares.min() > 0.005
+    assert shares.max() < 0.23
+
+
+def test_the_training_options_say_what_is_changed() -> None:
+    assert augment_options(TrainOptions()) == AugmentOptions()
+    assert augment_options(TrainOptions(augment=False)) is None
+    strong = augment_options(TrainOptions(augment_strength=3.0, brightness=0.5, hue=0.3, erasing=0.2))
+    assert strong is not None
+    assert (strong.brightness, strong.hue, strong.erasing, strong.turn_degrees) == (1.0, 0.5, 0.2, 36.0)
+
+
+def test_a_share_of_the_batch_is_changed_as_in_the_whole() -> None:
+    images, options = faces(7, 36), AugmentOptions(hue=0.1, erasing=0.5)
+    draws = draw_changes(7, seeded(), options)
+    whole = changed(images, 30, draws, options)
+    torch.testing.assert_close(changed(images[1::2], 30, draws[1::2], options), whole[1::2])

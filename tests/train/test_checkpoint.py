@@ -1,11 +1,13 @@
+import errno
 import os
 import pickle
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 
-from pipeline.core.errors import CheckpointError
+from pipeline.core.errors import CheckpointError, DiskFullError
 from train.checkpoint import MARK, EpochMetrics, Training, load_checkpoint, save_checkpoint
 
 METRICS = EpochMetrics(
@@ -66,7 +68,9 @@ def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path: Path) -> None:
 
 def test_another_runs_checkpoint_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "last.pt", "one", training())
-    with pytest.raises(CheckpointError, match="belongs to another run; delete it"):
+    with pytest.raises(
+        CheckpointError, match=r"belongs to another run \(another dataset, recipe or option\); delete it"
+    ):
         load_checkpoint(tmp_path / "last.pt", "two")
 
 
@@ -101,3 +105,44 @@ def test_an_interrupted_write_leaves_the_old_one(tmp_path: Path, monkeypatch: py
         save_checkpoint(path, "run", training())
     assert path.read_bytes() == content
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_another_torchs_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path / "last.pt", "run", training())
+    monkeypatch.setattr(torch, "__version__", "1.0.0")
+    with pytest.raises(CheckpointError, match=r"was made with torch .*, and here is 1\.0\.0, .*; go on with that one"):
+        load_checkpoint(tmp_path / "last.pt", "run")
+
+
+def test_a_full_disk_is_named_and_the_old_checkpoint_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, "run", training())
+    content = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFullError, match=r"last\.pt is full; free some space and run the same command again"):
+        save_checkpoint(path, "run", training())
+    assert path.read_bytes() == content
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_a_checkpoint_from_before_the_averages_goes_on(tmp_path: Path) -> None:
+    """What was saved by format 1 lacks the average, the phase and torch's version."""
+    import hashlib
+    import io
+
+    old = training()
+    metrics = {name: value for name, value in asdict(METRICS).items() if name != "phase"}
+    stream = io.BytesIO()
+    torch.save(
+        {"format": 1, "run": "run", "model": old.model, "optimizer": old.optimizer, "best_epoch": 1,
+         "best_model": old.best_model, "history": [metrics]}, stream,
+    )  # fmt: skip
+    body = stream.getvalue()
+    (tmp_path / "last.pt").write_bytes(MARK + hashlib.sha256(body).digest() + body)
+    found = load_checkpoint(tmp_path / "last.pt", "run")
+    assert found is not None
+    assert (found.average, found.history) == ({}, [METRICS])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import UsageError
-from train.options import USUAL_LEARNING_RATE, TrainOptions
+from train.options import NO_IDENTITY, USUAL_LEARNING_RATE, TrainOptions
 
 
 def test_settings_take_the_type_of_their_option() -> None:
@@ -49,7 +49,7 @@ def test_no_learning_rate_means_the_optimisers_usual_one(optimizer: str) -> None
         ("epochs=none", "epochs must be a whole number, got 'none'"),
         ("learning_rate=fast", "learning_rate must be a number or none, got 'fast'"),
         ("augment=perhaps", "augment must be true or false, got 'perhaps'"),
-        ("optimizer=magic", "optimizer must be one of adadelta, adagrad, adam, rmsprop, sgd, got 'magic'"),
+        ("optimizer=magic", "optimizer must be one of adadelta, adagrad, adam, adamw, rmsprop, sgd, got 'magic'"),
         ("device=tpu", "device must be one of auto, cpu, cuda, got 'tpu'"),
         ("epochs=0", "epochs must be from 1 to 100000, got 0"),
         ("batch_size=-4", "batch_size must be from 1 to 65536, got -4"),
@@ -60,6 +60,11 @@ def test_no_learning_rate_means_the_optimisers_usual_one(optimizer: str) -> None
         ("learning_rate=inf", "learning_rate must be positive and finite, got inf"),
         ("weight_decay=-1", "weight_decay must be 0 or more and finite, got -1.0"),
         ("dropout=1", "dropout must be from 0 up to but not including 1, got 1.0"),
+        ("ema=1", "ema must be from 0 up to but not including 1, got 1.0"),
+        ("step_factor=0", "step_factor must be above 0 and at most 1, got 0.0"),
+        ("gradient_clip=inf", "gradient_clip must be 0 or more and finite, got inf"),
+        ("rotation_degrees=400", "rotation_degrees must be from 0 to 180, got 400.0"),
+        ("brightness=nan", "brightness must be from 0 to 1, got nan"),
         ("label_smoothing=nan", "label_smoothing must be from 0 up to but not including 1, got nan"),
     ],
 )
@@ -75,10 +80,16 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
         TrainOptions(augment=1)  # type: ignore[arg-type]
 
 
+def test_a_text_option_is_taken_as_it_stands_and_none_empties_it() -> None:
+    options = TrainOptions().with_settings(["weights=/Some/File.pt"])
+    assert options.weights == "/Some/File.pt"
+    assert options.with_settings(["weights=none"]).weights is None
+
+
 def test_the_device_and_defaults_do_not_make_another_run() -> None:
     usual = TrainOptions().identity()
     assert usual == {"learning_rate": 1.0}
-    assert TrainOptions(device="cpu", learning_rate=1.0).identity() == usual
+    assert TrainOptions(device="cpu", data="disk", learning_rate=1.0).identity() == usual
     assert TrainOptions(seed=1).identity() != usual
 
 
@@ -87,9 +98,13 @@ def test_every_option_that_matters_makes_another_run() -> None:
         "target": "character_emotion", "image_size": 61, "epochs": 51, "batch_size": 33, "optimizer": "sgd",
         "learning_rate": 0.5, "momentum": 0.5, "weight_decay": 0.5, "dropout": 0.25, "label_smoothing": 0.5,
         "soft_labels": True, "class_balance": "weights", "augment": False, "patience": 1, "seed": 1, "amp": True,
-        "deterministic": False,
+        "deterministic": False, "schedule": "cosine", "warmup_epochs": 1, "step_epochs": 3, "step_factor": 0.5,
+        "gradient_clip": 1.0, "frozen_epochs": 1, "backbone_rate": 0.1, "weights": "imagenet", "loss": "bce",
+        "mixup": 0.2, "cutmix": 1.0, "ema": 0.9, "augment_strength": 2.0, "mirror": 0.0, "vertical_flip": 0.5,
+        "shift": 0.1, "scale": 0.3, "rotation_degrees": 45.0, "crop": 0.2, "brightness": 0.1, "contrast": 0.1,
+        "colour": 0.1, "hue": 0.1, "erasing": 0.5, "grey": True, "channels_last": False, "compile": True,
     }  # fmt: skip
-    assert set(others) == {field.name for field in fields(TrainOptions)} - {"device"}
+    assert set(others) == {field.name for field in fields(TrainOptions)} - set(NO_IDENTITY)
     seen = {str(TrainOptions().identity())}
     for name, value in others.items():
         seen.add(str(TrainOptions(**{name: value}).identity()))  # type: ignore[arg-type]

@@ -1,9 +1,15 @@
+import hashlib
+import io
+import json
+import pickle
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file, save
 
 from pipeline.core.errors import CheckpointError, UsageError
 from pipeline.core.images import read_rgb
@@ -81,3 +87,60 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 def test_an_unknown_device_is_refused(finished: Finished) -> None:
     with pytest.raises(UsageError, match="device must be one of auto, cpu, cuda, got 'tpu'"):
         load_run(finished.folder, "tpu")
+
+
+@pytest.mark.parametrize("name", [OPTIONS, SUMMARY, MODEL])
+def test_a_link_out_of_the_run_is_not_followed(copy: Path, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (copy / name).rename(elsewhere)
+    (copy / name).symlink_to(elsewhere)
+    with pytest.raises(CheckpointError, match="leads out of .*; a run's files lie in its own folder"):
+        load_run(copy)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("recipe", "other", "says recipe 'hill', summary.json says 'other': files of two runs are mixed"),
+        ("classes", ["a", "b", "c"], "says classes"),
+        ("dataset_digest", "0" * 64, "says dataset"),
+        ("torch_version", "99.0.1", r"was trained with torch 99\.0\.1, here is .*; upgrade torch"),
+    ],
+)
+def test_files_of_two_runs_and_a_newer_torch_are_refused(copy: Path, key: str, value: object, message: str) -> None:
+    document = json.loads((copy / SUMMARY).read_text())
+    (copy / SUMMARY).write_text(json.dumps(document | {key: value}))
+    with pytest.raises(CheckpointError, match=message):
+        load_run(copy)
+
+
+def replace_weights(copy: Path, content: bytes) -> None:
+    """As somebody would who makes the digest fit."""
+    (copy / MODEL).write_bytes(content)
+    document = json.loads((copy / SUMMARY).read_text())
+    (copy / SUMMARY).write_text(json.dumps(document | {"model_sha256": hashlib.sha256(content).hexdigest()}))
+
+
+def test_a_pickle_in_place_of_the_weights_is_never_loaded(copy: Path, tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "pwned",))
+
+    stream = io.BytesIO()
+    torch.save({"net": Evil()}, stream)
+    for content in (stream.getvalue(), pickle.dumps(Evil())):
+        replace_weights(copy, content)
+        with pytest.raises(CheckpointError, match=r"model\.safetensors: not readable"):
+            load_run(copy)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_missing_tensor_and_one_that_is_no_number_are_named(copy: Path) -> None:
+    weights = load_file(copy / MODEL)
+    name = sorted(weights)[0]
+    replace_weights(copy, save({**weights, name: torch.full_like(weights[name], float("nan"))}))
+    with pytest.raises(CheckpointError, match=f"{name} holds values that are no numbers"):
+        load_run(copy)
+    replace_weights(copy, save({key: value for key, value in weights.items() if key != name}))
+    with pytest.raises(CheckpointError, match=rf"loading state_dict: {name} has the shape None, the net .* needs \["):
+        load_run(copy)

@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import CheckpointError, NotFoundError, WorkspaceBusyError
+from pipeline.core.manifest import Dataset
 from tests.train.conftest import Finished
 from train.options import TrainOptions
+from train.recipes import find_recipe
 from train.runs import (
     OPTIONS,
     SUMMARY,
     TrainingRun,
     find_run,
     only_trainer,
+    plan,
     read_card,
     read_summary,
     write_card,
@@ -36,6 +39,17 @@ def test_the_id_is_readable_and_told_apart_by_digest() -> None:
     ]
     assert len({run.id for run in [RUN, *others]}) == 5
     assert replace(RUN, code_version="9").id == RUN.id
+
+
+def test_weights_are_known_by_their_bytes_not_by_their_place(toy: Dataset, tmp_path: Path) -> None:
+    ids, recipe = [], find_recipe("hill")
+    for name, content in (("a.pt", b"one"), ("b.pt", b"one"), ("a.pt", b"two")):
+        (tmp_path / name).write_bytes(content)
+        ids.append(plan(toy, recipe, replace(recipe.options, weights=str(tmp_path / name))).id)
+    assert ids[0] == ids[1] != ids[2]
+    card = plan(toy, recipe, replace(recipe.options, weights=str(tmp_path / "a.pt")))
+    write_card(tmp_path / "run", card)
+    assert read_card(tmp_path / "run") == card
 
 
 def test_a_foreign_name_cannot_lead_out_of_the_runs_folder() -> None:

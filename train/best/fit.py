@@ -1,9 +1,7 @@
 """Fits `best`: features of the training pictures and of changed copies of them, then a regularised linear head."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +18,17 @@ from train.best.backbone import ORIGIN, packaged_weights
 from train.best.linear import Linear, balance, basis_of, fit_linear, fold_of
 from train.best.net import BestNet
 from train.checkpoint import EpochMetrics, Training, load_checkpoint, save_checkpoint
+from train.epochs import line_of
 from train.examples import Examples, Split
 from train.metrics import confusion_of, macro_f1_of
+from train.models.normalised import grey_of
+from train.options import TrainOptions
 from train.predict import class_scores
+from train.randomness import seed_for
 from train.runs import CHECKPOINT, METRICS, TrainingRun
 
+BEST = "best"
+"""the net that is fitted here"""
 COPIES = 4
 """of every training picture: itself and the others changed"""
 FEW = 1500
@@ -52,7 +56,7 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
         CheckpointError: they, or the run's own checkpoint, are damaged.
     """
     best = inside(net)
-    best.origin = net.origin = ORIGIN  # type: ignore[assignment]
+    net.origin = ORIGIN
     if (done := load_checkpoint(folder / CHECKPOINT, run.digest)) is not None:
         return done
     started = time.perf_counter()
@@ -63,10 +67,7 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
     copies = COPIES if len(data.train) < FEW else 2
     with progress.step(f"train {run.recipe}", copies * len(data.train), "images") as step:
         features_KND = np.stack(
-            [
-                _features(best, data.train, number, run.options.seed, run.options.image_size, step.advance)
-                for number in range(copies)
-            ]
+            [_features(best, data.train, number, run.options, step.advance) for number in range(copies)]
         )
         targets_NC = data.train.targets.double().cpu().numpy()
         labels_N = data.train.labels.cpu().numpy()
@@ -83,7 +84,7 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
     state = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
     training = Training(model=state, optimizer={"strength": strength}, best_epoch=1, best_model=state, history=history)
     save_checkpoint(folder / CHECKPOINT, run.digest, training)
-    write_text(folder / METRICS, "".join(json.dumps(asdict(line)) + "\n" for line in history))
+    write_text(folder / METRICS, "".join(line_of(metrics) for metrics in history))
     return training
 
 
@@ -143,16 +144,22 @@ def fill(best: BestNet, mean_D: Floats, scale_D: Floats, head: Linear) -> None:
         best.head.bias.copy_(torch.from_numpy(head.bias))
 
 
-def _features(best: BestNet, train: Split, number: int, seed: int, side: int, advance: Callable[[int], None]) -> Floats:
+def _features(
+    best: BestNet, train: Split, number: int, options: TrainOptions, advance: Callable[[int], None]
+) -> Floats:
     """(N, D) of the training pictures as they are (copy 0), mirrored (copy 1), or changed at random."""
-    randomness, found = torch.Generator().manual_seed(seed * 1000 + number), []
+    randomness, side = torch.Generator().manual_seed(seed_for(options, number, "copy")), options.image_size
+    found: list[Floats] = []
     with torch.inference_mode():
-        for images in torch.split(train.images, BATCH):
+        for rows in torch.split(torch.arange(len(train), device=train.labels.device), BATCH):
+            images = train.pictures(rows)
             if number < 2:
                 seen = functional.interpolate(as_float(images), size=(side, side), mode="bilinear", antialias=True)
                 seen = seen.flip(3) if number else seen
             else:
                 seen = augmented(images, side, randomness, CHANGES)
+            if options.grey:
+                seen = grey_of(seen)
             found.append(best.features(seen).double().cpu().numpy())
             advance(len(images))
     return np.concatenate(found)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotate.agreement.coefficients import nominal_alpha
 from pipeline.core.errors import DatasetError, InputError, NotFoundError
 from pipeline.core.files import sha256_of
 from pipeline.core.images import read_rgb
@@ -18,7 +19,6 @@ from pipeline.core.manifest import read_dataset
 from pipeline.core.records import Crop, DatasetVersion, Episode, Label
 from pipeline.core.sums import altered_files
 from pipeline.core.workspace import Workspace
-from pipeline.datasets.agreement import nominal_alpha
 from pipeline.datasets.versions import write_new
 from pipeline.export import ExportOptions
 from pipeline.flow.curation import export

@@ -20,6 +20,7 @@ from pipeline.flow.forecast import forecast
 from pipeline.flow.joining import join
 from pipeline.flow.mining import Wanted, mine_paths
 from pipeline.flow.planning import Shard, plan
+from pipeline.inventory import status
 from pipeline.mine import MinedShot, MineOptions
 from tests.cascades.drawing import random_model
 from tests.videos import encode, scenes
@@ -87,6 +88,9 @@ def test_what_is_mined_shows_shot_by_shot_and_the_next_call_goes_on(
             mine_paths(workspace, [video], [cascade], OPTIONS)
     assert workspace.catalogue.count(Shot) == 2
     assert workspace.catalogue.count(Run) == 0
+    (unfinished,) = status(workspace)["unfinished"]
+    assert unfinished["path"] == str(video.resolve())
+    assert 0 < unfinished["mined_seconds"] < 4
     handed_in: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         real = mining_work.mine_episode
@@ -100,6 +104,7 @@ def test_what_is_mined_shows_shot_by_shot_and_the_next_call_goes_on(
     assert (outcome.status, outcome.counts["shots"], outcome.counts["frames"]) == ("mined", 4, 96)
     assert found(workspace) == fresh(tmp_path, video, cascade)
     assert workspace.catalogue.count(Chunk) == 0
+    assert status(workspace)["unfinished"] == []
 
 
 def test_old_results_stay_until_the_new_ones_are_complete(

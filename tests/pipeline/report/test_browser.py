@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.images import read_rgb
+from pipeline.report.run_page import build_run_page
+from tests.pipeline.report.stock import Stock
+from tests.pipeline.report.test_insides import look_inside
 
 pytestmark = pytest.mark.browser
 
@@ -118,3 +121,32 @@ def test_the_dark_page_is_dark(chromium: str, tmp_path: Path, page: Path) -> Non
     light, dark = pictures
     assert light > 200
     assert dark < 60
+
+
+def test_the_page_of_a_run_renders_without_an_error(chromium: str, tmp_path: Path, own_stock: Stock) -> None:
+    look_inside(own_stock.run)
+    page = build_run_page(own_stock.workspace, own_stock.run)
+    probe = """<script>addEventListener("load", () => {
+      const images = [...document.images];
+      const out = document.createElement("pre");
+      out.id = "probe";
+      out.textContent = JSON.stringify({
+        images: images.length, broken: images.filter(image => image.naturalWidth === 0).length,
+        overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        charts: document.querySelectorAll("svg.chart").length,
+      });
+      document.body.append(out);
+    });</script>"""
+    copy = tmp_path / "probed.html"
+    copy.write_text(with_probe(page).replace(PROBE, probe).replace('loading="lazy"', ""), encoding="utf-8")
+    dom = browse(chromium, tmp_path, copy, 1280, "--dump-dom", "--virtual-time-budget=10000").stdout
+    match = re.search(r'<pre id="probe">(.*?)</pre>', dom)
+    assert match, dom[-500:]
+    found = json.loads(unescape(match[1]))
+    assert found["images"] >= 2
+    assert found["broken"] == 0
+    assert found["overflow"] <= 0
+    assert found["charts"] >= 3
+    picture = tmp_path / "run.png"
+    browse(chromium, tmp_path, page, 1280, f"--screenshot={picture}")  # with its own policy, and no word on the console
+    assert read_rgb(picture)[:600].std() > 10

@@ -14,7 +14,19 @@ from pipeline.report.thumbnails import Gallery
 from tests.pipeline.report.conftest import Elements
 from tests.pipeline.report.stock import CLASSES, HOSTILE, Stock
 
-SECTIONS = ("overview", "demo", "episodes", "crops", "duplicates", "cascades", "dataset", "training", "mistakes")
+SECTIONS = (
+    "overview",
+    "demo",
+    "episodes",
+    "crops",
+    "duplicates",
+    "cascades",
+    "dataset",
+    "agreement",
+    "training",
+    "insides",
+    "mistakes",
+)
 
 
 def words(html: str) -> str:

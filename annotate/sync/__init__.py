@@ -1,0 +1,1 @@
+"""Tasks there, answers back: each exactly once, whatever fails on the way."""

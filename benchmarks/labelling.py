@@ -1,0 +1,128 @@
+"""`python -m benchmarks.labelling [--tasks N]`: what a push and a pull cost the Label Studio server, in its CPU seconds.
+
+Beside them the bare call that does the same and looks at nothing: one import after the other of the same tasks, and the
+whole export. The server is a real one, started for this in a temporary folder.
+"""
+
+import argparse
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from annotate.options import AnnotateOptions
+from annotate.server.process import Server, start, stop
+from annotate.studio import Studio
+from annotate.sync import pull as pulling
+from annotate.sync.projects import OurProject, ensure_project, find_project
+from annotate.sync.pull import pull
+from annotate.sync.push import push
+from annotate.tasks.drafts import Draft, Suggestion, choice
+from pipeline.core.workspace import Workspace
+
+OPTIONS = AnnotateOptions(characters=("ann", "bo"))
+NEW_ANSWERS = 100
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    tasks = parser.parse_args().tasks
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder) / "workspace")
+        server = start(workspace)
+        try:
+            _measure(workspace, server, tasks)
+        finally:
+            stop(workspace)
+            if server.process:
+                server.process.wait(timeout=60)
+            workspace.close()
+
+
+def _measure(workspace: Workspace, server: Server, tasks: int) -> None:
+    studio = Studio(server.access.url, server.access.token, timeout_seconds=600)
+    drafts = [_draft(i) for i in range(tasks)]
+    bare = studio.create_project("bare import", "", _project(workspace, studio, "emotions").there.config)
+
+    def import_bare() -> None:
+        for begin in range(0, tasks, OPTIONS.batch):
+            studio.import_tasks(bare.id, [draft.as_json() for draft in drafts[begin : begin + OPTIONS.batch]])
+
+    def push_all() -> None:
+        push(workspace, studio, _project(workspace, studio, "emotions"), drafts, OPTIONS.batch)
+
+    seconds = {
+        "import, bare calls": _cpu(server, import_bare), "push": _cpu(server, push_all),
+        "push again": _cpu(server, push_all),
+    }  # fmt: skip
+    for name, cpu in seconds.items():
+        print(f"{name:24} {cpu:7.2f} s  {1000 * cpu / tasks:6.3f} s per 1,000 tasks", flush=True)
+    print(f"push / bare import       {seconds['push'] / seconds['import, bare calls']:.2f}  (wanted: at most 1.3)")
+    print(f"push again / push        {seconds['push again'] / seconds['push']:.3f}  (wanted: at most 0.15)", flush=True)
+    _measure_pull(workspace, server, studio, tasks)
+
+
+def _measure_pull(workspace: Workspace, server: Server, studio: Studio, tasks: int) -> None:
+    """Every task answered, then 100 more answers: the whole export beside what changed."""
+    name = "emotions.answered"
+    project = _project(workspace, studio, name)
+    answered = [draft.as_json() | {"annotations": [{"result": [choice("emotion", "face", "happy")]}]} for draft in map(_draft, range(tasks))]  # fmt: skip
+    for begin in range(0, tasks, OPTIONS.batch):
+        studio.import_tasks(project.there.id, answered[begin : begin + OPTIONS.batch])
+    full = _cpu(server, lambda: _pull(workspace, studio, server, name, full=True))
+    pulling.OVERLAP_SECONDS = 2  # instead of waiting until the imports are longer ago than what is asked for again
+    time.sleep(4)
+    numbers = [listed.id for _, listed in zip(range(NEW_ANSWERS), studio.all_tasks(project.there.id), strict=False)]
+    for number in numbers:
+        studio.annotate(number, [choice("emotion", "face", "sad")])
+    cheap = _cpu(server, lambda: _pull(workspace, studio, server, name, full=False))
+    print(f"{'pull, the whole export':24} {full:7.2f} s  {1000 * full / tasks:6.3f} s per 1,000 tasks")
+    print(f"{f'pull, {NEW_ANSWERS} new answers':24} {cheap:7.2f} s")
+    print(f"changes / whole          {cheap / full:.3f}  (wanted: at most 0.1)")
+
+
+def _pull(workspace: Workspace, studio: Studio, server: Server, name: str, *, full: bool) -> None:
+    found = find_project(workspace, studio, name)
+    assert found is not None
+    done = pull(workspace, studio, server.access, found, OPTIONS, full=full)
+    assert done.full == full, "the pull read everything although little had changed"
+
+
+def _project(workspace: Workspace, studio: Studio, name: str) -> OurProject:
+    return ensure_project(workspace, studio, name, OPTIONS)
+
+
+def _draft(i: int) -> Draft:
+    picture = f"/data/local-files/?d=objects/{i % 256:02x}/{i:064x}.png"
+    guess = Suggestion(by="a model", result=(choice("emotion", "face", "happy"),), confidence=0.5)
+    data = {"image": picture, "context": picture, "where": "s01e01 0:00:01.000"}
+    return Draft(ref=f"e0123456789ab.c{i}.100.100.200.200", item=f"crop {i}", data=data, suggestion=guess)
+
+
+def _cpu(server: Server, work: Callable[[], None]) -> float:
+    """CPU seconds, user and system, that the server's process spends while `work` runs."""
+    before = _spent(server.access.pid)
+    work()
+    return _spent(server.access.pid) - before
+
+
+def _spent(pid: int) -> float:
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.is_file():
+        fields = stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _ticks()
+    said = subprocess.run(["ps", "-p", str(pid), "-o", "time="], capture_output=True, text=True, check=True).stdout
+    hours, minutes, seconds = (["0", "0", *said.strip().split(":")])[-3:]
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _ticks() -> int:
+    import os
+
+    return os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()
