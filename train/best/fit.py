@@ -21,7 +21,7 @@ from train.checkpoint import EpochMetrics, Training, load_checkpoint, save_check
 from train.epochs import line_of
 from train.examples import Examples, Split
 from train.metrics import confusion_of, macro_f1_of
-from train.models.normalised import grey_of
+from train.models.normalised import Normalised, grey_of
 from train.options import TrainOptions
 from train.predict import class_scores
 from train.randomness import seed_for
@@ -56,6 +56,7 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
         CheckpointError: they, or the run's own checkpoint, are damaged.
     """
     best = inside(net)
+    assert isinstance(net, Normalised), "build_net makes no others"
     net.origin = ORIGIN
     if (done := load_checkpoint(folder / CHECKPOINT, run.digest)) is not None:
         return done
