@@ -19,6 +19,7 @@ from pipeline.core.manifest import Dataset
 from pipeline.core.progress import Progress, Silent
 from train.augment import as_float, augment_options, changed, draw_changes
 from train.average import Average
+from train.best.fit import BEST, fit_best
 from train.checkpoint import State, Training, load_checkpoint, save_checkpoint
 from train.ensemble import train_ensemble
 from train.epochs import Sums, line_of, rank, words_of
@@ -67,9 +68,12 @@ def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | N
                 build_loss(data.train, options),
             )
             with memory_errors(net, loss_of, options, len(run.classes)):
-                training = fit(run, net, loss_of, data, folder, progress, team)
+                if run.net != BEST:
+                    training = fit(run, net, loss_of, data, folder, progress, team)
+                elif team.leads:
+                    training = fit_best(run, net, data, folder, progress)
             if team.leads:
-                write_outcome(folder, run, net, data, training, reason_to_stop(training, data, options) or "")
+                write_outcome(folder, run, net, data, training, reason_to_stop(training, data, options) or "fitted")
             team.wait()
     finished = read_summary(folder)
     assert finished is not None, "it has just been written"

@@ -125,6 +125,14 @@ def _hill(optimizer: Literal["adadelta", "adagrad", "adam", "rmsprop", "sgd"], s
     )  # fmt: skip
 
 
+BEST = Recipe(
+    name="best",
+    summary="EfficientNet-Lite0 of ImageNet, frozen, on the face and its parts; a linear head: for small, uneven sets",
+    source=f"{LITE}; what is seen of it, the head and its penalty: train/best",
+    net="best",
+    options=TrainOptions(image_size=128, epochs=1, batch_size=64, dropout=0.0),
+)
+
 RECIPES = (
     HILL,
     _hill("adadelta", "hill, by name for the comparison of its five optimisers"),
@@ -201,6 +209,7 @@ RECIPES = (
         net="ensemble-vggface",
         options=replace(TRANSFER.options, learning_rate=0.0002, weights="vggface"),
     ),
+    BEST,
 )
 """in the order that `train --list` shows"""
 

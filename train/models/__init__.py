@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from train.best.net import BestNet
 from train.models.efficientnet_lite import efficientnet_lite0
 from train.models.googlenet import googlenet
 from train.models.hill import Hill
@@ -49,3 +50,4 @@ def _stacked(name: str, classes: int, options: TrainOptions) -> Stacked:
 ENSEMBLE = "ensemble-"
 """before a net's name: the ensemble of such nets"""
 NETS |= {ENSEMBLE + name: partial(_stacked, name) for name in NETS}
+NETS |= {"best": BestNet}  # which the loop does not train, so no ensemble can be made of it

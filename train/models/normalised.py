@@ -27,7 +27,12 @@ class Normalised(nn.Module):
     def forward(self, images_N3SS: Tensor) -> Tensor:
         """Class scores (N, C) of float images (N, 3, S, S) in 0..1."""
         if self.grey:
-            luma = 0.299 * images_N3SS[:, :1] + 0.587 * images_N3SS[:, 1:2] + 0.114 * images_N3SS[:, 2:]  # BT.601
-            images_N3SS = luma.expand(-1, 3, -1, -1)
+            images_N3SS = grey_of(images_N3SS)
         scores: Tensor = self.net((images_N3SS - self.mean) / self.std)
         return scores
+
+
+def grey_of(images_N3SS: Tensor) -> Tensor:
+    """Each pixel's luma in the place of its colours, (N, 3, S, S)."""
+    luma = 0.299 * images_N3SS[:, :1] + 0.587 * images_N3SS[:, 1:2] + 0.114 * images_N3SS[:, 2:]  # BT.601
+    return luma.expand(-1, 3, -1, -1)

@@ -1,0 +1,50 @@
+"""The net of `best`: a frozen body, what it sees in the whole face and in each of nine parts of it, and linear heads."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from train.best.backbone import STAGES, TOP, Lite0
+from train.options import TrainOptions
+
+GRID = 3
+"""the last block is averaged over so many rows and columns: brows, eyes and mouth stay apart"""
+PART = STAGES[-1][3]
+FEATURES = TOP + PART * GRID * GRID
+
+
+class BestNet(nn.Module):
+    """Class scores as the mean of those of a picture and of its mirror image.
+
+    Everything is in the state: body, the features' mean and scale, the head. Before `train.best.fit` all of it is zero.
+    """
+
+    mean: Tensor
+    """(D,) of the training features"""
+    scale: Tensor
+    """(D,) what they are multiplied by"""
+
+    def __init__(self, classes: int, options: TrainOptions) -> None:
+        super().__init__()
+        del options  # nothing of the net depends on them
+        self.body = Lite0()
+        self.register_buffer("mean", torch.zeros(FEATURES))
+        self.register_buffer("scale", torch.ones(FEATURES))
+        self.head = nn.Linear(FEATURES, classes)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, images_N3SS: Tensor) -> Tensor:
+        """Class scores (N, C) of float images (N, 3, S, S) in 0..1."""
+        both = self.scores(self.features(images_N3SS)) + self.scores(self.features(images_N3SS.flip(3)))
+        return both / 2
+
+    def features(self, images_N3SS: Tensor) -> Tensor:
+        """(N, D) of float images: the top layer's mean, then the last block's means over 3 x 3 parts."""
+        parts, top = self.body(images_N3SS)
+        return torch.cat((top.mean(dim=(2, 3)), functional.adaptive_avg_pool2d(parts, GRID).flatten(1)), dim=1)
+
+    def scores(self, features_ND: Tensor) -> Tensor:
+        """(N, C)."""
+        found: Tensor = self.head((features_ND - self.mean) * self.scale)
+        return found
