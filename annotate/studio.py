@@ -94,18 +94,18 @@ class Studio:
         """One project. Raises StudioGoneError when it was deleted."""
         return project_in(self._object("GET", f"/api/projects/{id}/"))
 
-    def createproject_in(self, title: str, description: str, config: str) -> Project:
+    def create_project(self, title: str, description: str, config: str) -> Project:
         """Makes a project."""
         made = self._ask(
             "POST", "/api/projects/", body={"title": title, "description": description, "label_config": config}
         )
         return project_in(as_object(made))
 
-    def changeproject_in(self, id: int, **fields: str | bool) -> Project:
+    def change_project(self, id: int, **fields: str | bool) -> Project:
         """Changes fields of a project, e.g. `label_config`."""
         return project_in(self._object("PATCH", f"/api/projects/{id}/", body=dict(fields)))
 
-    def deleteproject_in(self, id: int) -> None:
+    def delete_project(self, id: int) -> None:
         """Deletes a project with everything in it."""
         self._ask("DELETE", f"/api/projects/{id}/")
 
