@@ -10,14 +10,23 @@ import logging
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from annotate.told import (
+    Account,
+    Json,
+    Listed,
+    Project,
+    account_in,
+    as_object,
+    listed_in,
+    number_in,
+    project_in,
+)
 from pipeline.core.errors import (
     MissingToolError,
     StudioDoubtError,
-    StudioError,
     StudioGoneError,
     StudioRefusedError,
     StudioTokenError,
@@ -25,52 +34,11 @@ from pipeline.core.errors import (
 
 _log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 PAGE = 2000
 """tasks of one page of a listing; small pages cost the server more, because it counts all for each"""
+ANSWER = "id,data,annotations,result,completed_by,was_cancelled,lead_time,updated_at,created_at"
+"""what a pull needs of a task and, the list holds for both, of its annotations; all fields cost the server three times as much"""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """Somebody with a login."""
-
-    id: int
-    """the server's number"""
-    email: str
-    """by which people know it"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
-    """A project as the server tells it."""
-
-    id: int
-    """the server's number"""
-    title: str
-    """what people see"""
-    description: str
-    """holds our mark"""
-    config: str
-    """labelling interface, XML"""
-    created: str
-    """ISO 8601, as the server wrote it"""
-    tasks: int
-    """how many"""
-    answers: int
-    """annotations that are no skips"""
-    skips: int
-    """annotations that are"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A task of a listing."""
-
-    id: int
-    """the server's number"""
-    ref: str
-    """our key; empty in a task that is none of ours"""
 
 
 class Studio:
@@ -109,37 +77,33 @@ class Studio:
 
     def whoami(self) -> Account:
         """The account of the token."""
-        return _account(self._object("GET", "/api/current-user/whoami"))
+        return account_in(self._object("GET", "/api/current-user/whoami"))
 
     def accounts(self) -> dict[int, str]:
         """E-mail of every account, by the server's number."""
-        found = (_account(row) for row in self._rows("/api/users/"))
+        found = (account_in(row) for row in self._rows("/api/users/"))
         return {account.id: account.email for account in found}
-
-    def create_account(self, email: str, password: str) -> Account:
-        """Makes a login for one more annotator."""
-        return _account(self._object("POST", "/api/users/", body={"email": email, "username": email.partition("@")[0]}))
 
     # --- projects
 
     def projects(self) -> list[Project]:
         """All that the token may see."""
-        return [_project(row) for row in self._pages("/api/projects/", "results")]
+        return [project_in(row) for row in self._pages("/api/projects/", "results")]
 
     def project(self, id: int) -> Project:
         """One project. Raises StudioGoneError when it was deleted."""
-        return _project(self._object("GET", f"/api/projects/{id}/"))
+        return project_in(self._object("GET", f"/api/projects/{id}/"))
 
     def create_project(self, title: str, description: str, config: str) -> Project:
         """Makes a project."""
         made = self._ask(
             "POST", "/api/projects/", body={"title": title, "description": description, "label_config": config}
         )
-        return _project(_as_object(made))
+        return project_in(as_object(made))
 
     def change_project(self, id: int, **fields: str | bool) -> Project:
         """Changes fields of a project, e.g. `label_config`."""
-        return _project(self._object("PATCH", f"/api/projects/{id}/", body=dict(fields)))
+        return project_in(self._object("PATCH", f"/api/projects/{id}/", body=dict(fields)))
 
     def delete_project(self, id: int) -> None:
         """Deletes a project with everything in it."""
@@ -148,7 +112,7 @@ class Studio:
     def storages(self, project: int) -> list[tuple[int, str]]:
         """(number, folder) of the local folders whose pictures the project may show."""
         rows = self._rows("/api/storages/localfiles/", {"project": project})
-        return [(_number(row, "id"), str(row.get("path") or "")) for row in rows]
+        return [(number_in(row, "id"), str(row.get("path") or "")) for row in rows]
 
     def create_storage(self, project: int, folder: str) -> None:
         """Lets the project show the pictures of a folder. It is never synchronised: that would make tasks of its own."""
@@ -167,7 +131,7 @@ class Studio:
         Raises:
             StudioDoubtError: also where the server counts other tasks than were sent.
         """
-        answer = _as_object(
+        answer = as_object(
             self._ask("POST", f"/api/projects/{project}/import", {"return_task_ids": "true"}, list(tasks))
         )
         ids = answer.get("task_ids")
@@ -180,12 +144,12 @@ class Studio:
     def with_refs(self, project: int, refs: Sequence[str]) -> list[Listed]:
         """The tasks that have one of these keys of ours."""
         condition = {"filter": "filter:tasks:data.ref", "operator": "in_list", "type": "String", "value": list(refs)}
-        return [_listed(row) for row in self._tasks(project, [condition], {"include": "id,data"})]
+        return [listed_in(row) for row in self._tasks(project, [condition], {"include": "id,data"})]
 
     def all_tasks(self, project: int, advance: Callable[[int], None] | None = None) -> Iterator[Listed]:
         """Every task of a project, page by page. For many this is dear: 0.7 CPU seconds per 1,000."""
         for row in self._tasks(project, [], {"include": "id,data"}, advance):
-            yield _listed(row)
+            yield listed_in(row)
 
     def count_ids(self, project: int, ids: Sequence[int]) -> int:
         """How many of the tasks of these numbers are there."""
@@ -199,14 +163,6 @@ class Studio:
     def delete_task(self, id: int) -> None:
         """Deletes one task with its annotations."""
         self._ask("DELETE", f"/api/tasks/{id}/")
-
-    def change_task(self, id: int, data: Json) -> None:
-        """Replaces the data of a task."""
-        self._ask("PATCH", f"/api/tasks/{id}/", body={"data": data})
-
-    def predict(self, task: int, prediction: Json) -> None:
-        """Adds a prediction to a task."""
-        self._ask("POST", "/api/predictions/", body={"task": task} | prediction)
 
     # --- answers
 
@@ -228,14 +184,14 @@ class Studio:
         found: dict[int, Json] = {}
         for kind in ("total_annotations", "cancelled_annotations"):
             some = {"filter": f"filter:tasks:{kind}", "operator": "greater", "type": "Number", "value": 0}
-            for row in self._tasks(project, [changed, some], {"fields": "all"}, page=200):
-                found[_number(row, "id")] = row
+            for row in self._tasks(project, [changed, some], {"fields": "all", "include": ANSWER}, page=500):
+                found[number_in(row, "id")] = row
         return [found[id] for id in sorted(found)]
 
     def annotate(self, task: int, result: Sequence[Json], *, seconds: float = 0.0, skip: bool = False) -> int:
         """Gives an answer as the account of the token; returns its number."""
         body = {"result": list(result), "lead_time": seconds, "was_cancelled": skip}
-        return _number(_as_object(self._ask("POST", f"/api/tasks/{task}/annotations/", body=body)), "id")
+        return number_in(as_object(self._ask("POST", f"/api/tasks/{task}/annotations/", body=body)), "id")
 
     def change_annotation(self, id: int, result: Sequence[Json], *, seconds: float = 0.0) -> None:
         """Replaces an answer."""
@@ -357,7 +313,7 @@ class Studio:
         )
 
     def _object(self, method: str, path: str, params: Json | None = None, body: Any = None) -> Json:
-        return _as_object(self._ask(method, path, params, body))
+        return as_object(self._ask(method, path, params, body))
 
     def _rows(self, path: str, params: Json | None = None) -> list[Json]:
         """A list that comes bare or in pages, depending on the server."""
@@ -374,9 +330,9 @@ class Studio:
             rows = answer.get(key)
             if not isinstance(rows, list):
                 raise StudioDoubtError(self._unreachable(f"{path} is no list"))
-            yield from (_as_object(row) for row in rows)
+            yield from (as_object(row) for row in rows)
             seen, page = seen + len(rows), page + 1
-            if not rows or seen >= _number(answer, "count"):
+            if not rows or seen >= number_in(answer, "count"):
                 return
 
     def _tasks(
@@ -392,51 +348,14 @@ class Studio:
             rows = answer.get("tasks")
             if not isinstance(rows, list):
                 raise StudioDoubtError(self._unreachable("its list of tasks is none"))
-            yield from (_as_object(row) for row in rows)
+            yield from (as_object(row) for row in rows)
             if advance:
                 advance(len(rows))
             seen, number = seen + len(rows), number + 1
-            if not rows or seen >= _number(answer, "total"):
+            if not rows or seen >= number_in(answer, "total"):
                 return
 
     def _count(self, project: int, conditions: Sequence[Json]) -> int:
         query = json.dumps({"filters": {"conjunction": "and", "items": list(conditions)}})
         here = {"project": project, "query": query, "page": 1, "page_size": 1, "include": "id"}
-        return _number(self._object("GET", "/api/tasks", here), "total")
-
-
-def _as_object(value: Any) -> Json:
-    if not isinstance(value, dict):
-        raise StudioDoubtError(f"the server answered with {str(value)[:60]!r}, where an object was expected")
-    return value
-
-
-def _number(row: Json, key: str) -> int:
-    value = row.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise StudioDoubtError(f"the server tells no {key!r} where it must ({str(row)[:80]})")
-    return value
-
-
-def _account(row: Json) -> Account:
-    return Account(id=_number(row, "id"), email=str(row.get("email") or ""))
-
-
-def _project(row: Json) -> Project:
-    counts = {
-        name: row.get(name) or 0 for name in ("task_number", "total_annotations_number", "skipped_annotations_number")
-    }
-    return Project(
-        id=_number(row, "id"), title=str(row.get("title") or ""), description=str(row.get("description") or ""),
-        config=str(row.get("label_config") or ""), created=str(row.get("created_at") or ""),
-        tasks=int(counts["task_number"]), answers=int(counts["total_annotations_number"]),
-        skips=int(counts["skipped_annotations_number"]),
-    )  # fmt: skip
-
-
-def _listed(row: Json) -> Listed:
-    data = row.get("data")
-    return Listed(id=_number(row, "id"), ref=str(data.get("ref") or "") if isinstance(data, dict) else "")
-
-
-__all__ = ["Account", "Listed", "Project", "Studio", "StudioError"]
+        return number_in(self._object("GET", "/api/tasks", here), "total")

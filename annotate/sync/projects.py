@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import defusedxml.ElementTree
 
 from annotate.options import AnnotateOptions, split_name
-from annotate.studio import Project, Studio
+from annotate.studio import Studio
 from annotate.sync.state import State, identity_of, keep_state, read_state
 from annotate.tasks.interface import interface_of
 from annotate.tasks.pictures import FOLDER as PICTURES
+from annotate.told import Project
 from pipeline.core.errors import LabelError, StudioDoubtError, StudioGoneError, StudioRefusedError, StudioTokenError
 from pipeline.core.files import digest_of
 from pipeline.core.records import Cascade, Crop

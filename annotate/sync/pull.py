@@ -12,11 +12,12 @@ from typing import Any
 
 from annotate.options import AnnotateOptions, split_name
 from annotate.server.access import Access
-from annotate.studio import Json, Studio
+from annotate.studio import Studio
 from annotate.sync.answers import Annotation, Question, Saying, UnusableError, read_annotation
 from annotate.sync.homes import Homes
 from annotate.sync.projects import OurProject, characters_of, choices_in
 from annotate.sync.state import State, keep_state, read_state
+from annotate.told import Json
 from pipeline.core.answers import counting
 from pipeline.core.files import digest_of
 from pipeline.core.progress import Progress, Silent

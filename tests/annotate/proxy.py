@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 FAULTS = ("500 before", "502 after", "dropped before", "dropped after", "slow before", "slow after", "html before", "html after", "401 before")  # fmt: skip
 """`before`: the server never sees the request, but for `slow before`, where it sees it late; `after`: it did what was asked"""
-SLOW_SECONDS = 1.2
+SLOW_SECONDS = 2.5
 Plan = Callable[[str, str], str]
 """(method, path) -> a fault, or nothing"""
 
