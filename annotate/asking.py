@@ -5,17 +5,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from annotate.agreement.suggestions import NAME as SUGGESTIONS
+from annotate.agreement.suggestions import keep_suggestions
 from annotate.items import keep_honeypots, mixed, read_guesses, read_items
 from annotate.options import AnnotateOptions, Kind
+from annotate.queueing.order import Classifier, classified
+from annotate.server.access import folder_of
 from annotate.studio import Studio
 from annotate.sync.projects import characters_of, ensure_project
 from annotate.sync.push import push
 from annotate.sync.state import alone
 from annotate.tasks.drafts import Draft, with_pictures
-from annotate.tasks.emotions import chosen_crops, emotion_drafts
+from annotate.tasks.emotions import Guess, chosen_crops, emotion_drafts
 from annotate.tasks.faces import chosen_frames, face_drafts
 from annotate.tasks.sheets import chosen_sheets, sheet_drafts
-from pipeline.core.progress import Progress
+from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import Crop
 from pipeline.core.workspace import Workspace
 
@@ -34,6 +38,8 @@ class Order:
     """file of crops in an order, see `annotate queue`"""
     guesses: Path | None = None
     """file of what a model thinks of the crops"""
+    classifier: Classifier | None = None
+    """a trained model that is asked now, where there is no such file"""
     honeypots: Path | None = None
     """file of crops with known answers to mix in"""
     sheets_of: str = "tracks"
@@ -92,8 +98,31 @@ def drafts_of(
     crops = chosen_crops(workspace, read_items(order.items) if order.items else (), order.limit)
     if order.honeypots:
         crops = _with_honeypots(workspace, crops, order.honeypots)
-    guesses = (read_guesses(order.guesses) if order.guesses else {}) if order.suggest else None
-    return emotion_drafts(workspace, crops, options, characters, guesses, progress)
+    guesses = _guesses(workspace, order, crops, progress or Silent()) if order.suggest else None
+    drafts = emotion_drafts(workspace, crops, options, characters, guesses, progress)
+    keep_suggestions(
+        folder_of(workspace) / SUGGESTIONS,
+        {
+            (d.suggestion.by, d.item): guesses[d.item].emotion
+            for d in drafts
+            if d.suggestion and guesses and d.item in guesses
+        },
+    )
+    return drafts
+
+
+def _guesses(workspace: Workspace, order: Order, crops: Sequence[Crop], progress: Progress) -> dict[str, Guess]:
+    if order.guesses:
+        return read_guesses(order.guesses)
+    if order.classifier is None:
+        return {}
+    model = order.classifier
+    seen, probabilities_NC = classified(workspace, crops, model, progress)
+    best_N = probabilities_NC.argmax(axis=1)
+    return {
+        crop.id: Guess(emotion=model.classes[best], probability=float(probabilities_C[best]), by=f"run {model.name}")
+        for crop, best, probabilities_C in zip(seen, best_N, probabilities_NC, strict=True)
+    }
 
 
 def _with_honeypots(workspace: Workspace, crops: Sequence[Crop], path: Path) -> list[Crop]:

@@ -108,6 +108,9 @@ def push(
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="What a model thinks: crop, emotion, probability, model.")
     ] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="A training run whose model suggests the emotion of each crop.")
+    ] = None,
     annotators: Annotated[
         str, typer.Option("--annotators", help="ann,bob: the same tasks in a project for each, blind to one another.")
     ] = "",
@@ -131,16 +134,19 @@ def push(
     """Put what is not there yet into a project: each crop, sheet or frame once, with what machines think of it."""
     from annotate.asking import Order, ask
     from annotate.options import Kind
+    from annotate.rooms import given
 
     session = session_of(ctx)
-    if kind is not KindName.emotions and (items or predictions or honeypots):
-        raise UsageError(f"--items, --predictions and --honeypots are about crops, not about {kind.value}")
+    if kind is not KindName.emotions and (items or predictions or honeypots or run):
+        raise UsageError(f"--items, --predictions, --run and --honeypots are about crops, not about {kind.value}")
+    if predictions and run:
+        raise UsageError("--predictions and --run both say what a model thinks; give one of them")
+    workspace = session.workspace()
     order = Order(
         kind=Kind(kind.value), replicas=_names(annotators), limit=limit, items=items, guesses=predictions,
-        honeypots=honeypots, sheets_of=sheets_of.value, suggest=not no_suggestions, anew=anew,
+        classifier=given().load_classifier(workspace, run) if run else None, honeypots=honeypots, sheets_of=sheets_of.value, suggest=not no_suggestions, anew=anew,
         change_interface=change_interface, inline=inline,
     )  # fmt: skip
-    workspace = session.workspace()
     _, studio = _studio(workspace, url, token)
     done = ask(workspace, studio, order, _options(), session.progress)
     result = {"projects": done} | {

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from annotate.labels import read_labels
-from annotate.server.access import folder_of
+from annotate.agreement.honeypots import read_honeypots
+from annotate.server.access import FOLDER, folder_of
 from annotate.tasks.emotions import Guess
 from pipeline.core.errors import LabelError
 from pipeline.core.files import write_json
@@ -63,23 +63,18 @@ def keep_honeypots(workspace: Workspace, path: Path) -> list[str]:
     Raises:
         LabelError: the file is unusable, or a row is.
     """
-    answers, rejected = read_labels(path)
-    if rejected or not answers or not all(answer.crop and answer.emotion for answer in answers):
-        why = f"row {rejected[0].row}: {rejected[0].reason}" if rejected else "every row needs a crop and an emotion"
-        raise LabelError(f"{path}: {why}")
-    kept = known_honeypots(workspace) | {answer.crop: answer.emotion for answer in answers}
-    write_json(folder_of(workspace) / HONEYPOTS, dict(sorted(kept.items())))
-    return [answer.crop for answer in answers]
+    known = read_honeypots(path)
+    if not known:
+        raise LabelError(f"{path}: no honeypots in it; every row needs a crop and an emotion")
+    kept = known_honeypots(workspace) | known
+    write_json(folder_of(workspace) / HONEYPOTS, [{"crop": crop, "emotion": kept[crop]} for crop in sorted(kept)])
+    return list(known)
 
 
 def known_honeypots(workspace: Workspace) -> dict[str, str]:
     """Crop id -> its known emotion, of all honeypots that were ever mixed in; empty where there are none."""
-    path = workspace.root / "annotate" / HONEYPOTS
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(k): str(v) for k, v in content.items()} if isinstance(content, dict) else {}
+    path = workspace.root / FOLDER / HONEYPOTS
+    return read_honeypots(path) if path.is_file() else {}
 
 
 def mixed(items: Sequence[str], honeypots: Sequence[str], seed: str) -> list[str]:

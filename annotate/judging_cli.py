@@ -3,33 +3,21 @@
 Neither needs a server. What other folders do (grouping near-duplicates, loading a trained model) the command passes in.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from annotate.rooms import Rooms
 from pipeline.console import Session, session_of
 from pipeline.core.errors import UsageError, WorkspaceBusyError
 
 if TYPE_CHECKING:
-    from annotate.queueing.order import Classifier, Queue
-    from pipeline.core.progress import Progress
+    from annotate.queueing.order import Queue
     from pipeline.core.workspace import Workspace
 
 SHOWN = 20
 """lines of a table for people; --json lists more"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rooms:
-    """What the verbs need of folders that annotate does not know."""
-
-    group_duplicates: "Callable[[Workspace, Progress], None]"
-    """brings the near-duplicate groups up to date"""
-    load_classifier: "Callable[[Workspace, str], Classifier]"
-    """the model of a training run, by id or folder"""
 
 
 def add_verbs(app: typer.Typer, rooms: Rooms) -> None:

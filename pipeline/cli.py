@@ -16,6 +16,7 @@ import typer
 import pipeline
 from annotate import cli as annotate_cli
 from annotate import judging_cli
+from annotate.rooms import give
 from cascades import cli as cascades_cli
 from pipeline import dataset_verbs, judging, model_verbs, verbs
 from pipeline.console import Session
@@ -63,6 +64,7 @@ imports = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Bring i
 imports.command("labels")(verbs.import_labels)
 imports.command("dataset")(dataset_verbs.import_dataset)
 app.add_typer(imports, name="import")
+give(judging.ROOMS)
 judging_cli.add_verbs(annotate_cli.app, judging.ROOMS)
 app.add_typer(annotate_cli.app, name="annotate")
 app.command("export")(verbs.export)

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from annotate.judging_cli import Rooms
+from annotate.rooms import Rooms
 from pipeline.core.errors import MissingToolError
 
 if TYPE_CHECKING:

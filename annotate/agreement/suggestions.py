@@ -5,9 +5,11 @@ measured, for an answer equal to an unknown suggestion cannot be told.
 """
 
 import csv
+import io
 from pathlib import Path
 
 from pipeline.core.errors import LabelError
+from pipeline.core.files import write_text
 
 NAME = "suggestions.csv"
 COLUMNS = ("prediction", "crop", "emotion")
@@ -28,3 +30,18 @@ def read_suggestions(path: Path) -> Suggested:
         return {}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"{path}: cannot be read ({error}); correct it or move it away") from error
+
+
+def keep_suggestions(path: Path, suggested: Suggested) -> None:
+    """Adds suggestions to such a file; a later one of the same model about the same crop replaces the one before.
+
+    Raises:
+        LabelError: the file that is there cannot be read.
+        DiskFullError: no room.
+    """
+    if not suggested:
+        return
+    rows = sorted((*key, emotion) for key, emotion in (read_suggestions(path) | suggested).items())
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    write_text(path, text.getvalue())

@@ -81,7 +81,7 @@ def queue_of(
     crops, left_out = list(pool.crops), dict(pool.left_out)
     probabilities_NC: Floats | None = None
     if classifier is not None:
-        crops, probabilities_NC = _classified(workspace, crops, classifier, progress or Silent())
+        crops, probabilities_NC = classified(workspace, crops, classifier, progress or Silent())
         if missing := len(pool.crops) - len(crops):
             left_out[NO_PICTURE] = left_out.get(NO_PICTURE, 0) + missing
     candidates = len(crops)
@@ -138,7 +138,7 @@ def rows_of(queue: Queue) -> list[dict[str, Any]]:
     return [{"crop": row.crop, "priority": row.priority, "reason": row.reason} for row in queue.rows]
 
 
-def _classified(
+def classified(
     workspace: Workspace, crops: Sequence[Crop], classifier: Classifier, progress: Progress
 ) -> tuple[list[Crop], Floats]:
     """The crops whose pictures are there, and what the model says of them."""
