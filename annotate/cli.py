@@ -237,7 +237,8 @@ def _until_interrupted(session: Session, access: Any) -> None:
     def end(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    for sign in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs are born deaf to SIGINT
+        signal.signal(sign, end)
     try:
         wait(access)
         session.warn("Label Studio ended by itself; its log is in the workspace's folder annotate/")
