@@ -24,6 +24,7 @@ from tests.conftest import Toonsift
 pytestmark = [pytest.mark.labelstudio, pytest.mark.usefixtures("served")]
 
 
+@pytest.mark.slow
 def test_serve_push_pull_and_a_moved_workspace(tmp_path: Path, toonsift: Toonsift) -> None:
     call = functools.partial(toonsift, env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)})
     old = Workspace(tmp_path / "workspace")
