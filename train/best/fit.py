@@ -117,8 +117,8 @@ def choose(
                 losses[row, column] += (importance_N[held] * wrong_M).sum()
     if not losses.any():
         return USUAL
-    row, column = np.unravel_index(int(losses.argmin()), losses.shape)
-    return SHRINKAGES[row], SHARPNESSES[column]
+    best_row, best_column = divmod(int(losses.argmin()), len(SHARPNESSES))
+    return SHRINKAGES[best_row], SHARPNESSES[best_column]
 
 
 def statistics_of(features_KND: Seen) -> tuple[Floats, Floats]:
