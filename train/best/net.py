@@ -1,16 +1,15 @@
-"""The net of `best`: a frozen body, what it sees in the whole face and in each of nine parts of it, and linear heads."""
+"""The net of `best`: a frozen body, what it sees in each of nine parts of a face, and a linear head."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.best.backbone import STAGES, TOP, Lite0
+from train.best.backbone import STAGES, Lite0
 from train.options import TrainOptions
 
 GRID = 3
-"""the last block is averaged over so many rows and columns: brows, eyes and mouth stay apart"""
-PART = STAGES[-1][3]
-FEATURES = TOP + PART * GRID * GRID
+"""the last two blocks are averaged over so many rows and columns: brows, eyes and mouth stay apart"""
+FEATURES = (STAGES[-2][3] + STAGES[-1][3]) * GRID * GRID
 
 
 class BestNet(nn.Module):
@@ -40,9 +39,9 @@ class BestNet(nn.Module):
         return both / 2
 
     def features(self, images_N3SS: Tensor) -> Tensor:
-        """(N, D) of float images: the top layer's mean, then the last block's means over 3 x 3 parts."""
-        parts, top = self.body(images_N3SS)
-        return torch.cat((top.mean(dim=(2, 3)), functional.adaptive_avg_pool2d(parts, GRID).flatten(1)), dim=1)
+        """(N, D) of float images: the means of the last two blocks over 3 x 3 parts."""
+        parts = [functional.adaptive_avg_pool2d(maps, GRID).flatten(1) for maps in self.body(images_N3SS)]
+        return torch.cat(parts, dim=1)
 
     def scores(self, features_ND: Tensor) -> Tensor:
         """(N, C)."""

@@ -10,7 +10,7 @@ from pipeline.core.manifest import Dataset
 from tests.train.faces import draw_dataset, draw_face
 from train.best import backbone
 from train.best.backbone import Lite0, folded, packaged_weights
-from train.best.fit import USUAL_STRENGTH, choose_strength
+from train.best.fit import USUAL, choose, statistics_of
 from train.best.net import BestNet
 from train.loop import train
 from train.options import TrainOptions
@@ -71,10 +71,10 @@ def test_shuffled_labels_give_no_more_than_chance(tmp_path: Path) -> None:
 def test_the_body_holds_imagenets_weights() -> None:
     body = Lite0()
     body.load_state_dict(packaged_weights())
-    parts, top = body(torch.rand(1, 3, 65, 65))
-    assert parts.shape == (1, 320, 3, 3)
-    assert top.shape == (1, 1280, 3, 3)
-    assert 0.0 <= float(top.min()) < float(top.max()) <= 6.0
+    before, last = body(torch.rand(1, 3, 65, 65))
+    assert before.shape == (1, 192, 3, 3)
+    assert last.shape == (1, 320, 3, 3)
+    assert float(last.std()) > 0.1
 
 
 def test_folding_a_batch_norm_changes_no_result() -> None:
@@ -112,12 +112,12 @@ def test_a_fresh_net_knows_nothing() -> None:
     assert torch.equal(net(torch.rand(2, 3, 32, 32)), torch.zeros(2, 3))
 
 
-def test_few_shots_or_a_class_of_one_get_the_usual_penalty() -> None:
+def test_few_shots_or_a_class_of_one_get_the_usual_head() -> None:
     features = np.random.default_rng(0).normal(size=(1, 40, 4))
     labels = np.array([0] * 39 + [1])
     targets = np.eye(2)[labels]
-    assert choose_strength(features, targets, labels, [str(n) for n in range(40)], 0) == USUAL_STRENGTH
-    assert choose_strength(features, targets, np.arange(40) % 2, ["one"] * 40, 0) == USUAL_STRENGTH
+    assert choose(features, targets, labels, [str(n) for n in range(40)], 0) == USUAL
+    assert choose(features, targets, np.arange(40) % 2, ["one"] * 40, 0) == USUAL
 
 
 def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
@@ -128,3 +128,11 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match="is not a checkpoint"):
         train(dataset, run, tmp_path)
+
+
+def test_features_are_scaled_to_a_mean_square_norm_of_one_whatever_their_units() -> None:
+    features = np.random.default_rng(1).normal(5.0, [1.0, 100.0, 1e-3], size=(2, 1500, 3)).astype(np.float32)
+    mean, scale = statistics_of(features)
+    scaled = (features.reshape(-1, 3) - mean) * scale
+    assert (scaled**2).sum(axis=1).mean() == pytest.approx(1.0)
+    assert scaled[:, 0].std() == pytest.approx(scaled[:, 1].std(), rel=0.1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from train.best.linear import ROWS, balance, basis_of, fit_linear, fold_of
+from train.best.linear import ROWS, balance, basis_of, fit_discriminant, fold_of
 
 
 def clouds(count: int = 60, width: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -10,30 +10,39 @@ def clouds(count: int = 60, width: int = 5) -> tuple[np.ndarray, np.ndarray]:
     return draw.normal(size=(count, width)) * 0.3 + np.eye(3, width)[labels], labels
 
 
-def test_clouds_are_told_apart_and_the_penalty_keeps_weights_small() -> None:
+def test_clouds_are_told_apart_by_what_varies_little_within_them() -> None:
     features, labels = clouds()
-    targets, even = np.eye(3)[labels], np.ones(len(labels))
-    free, held = fit_linear(features, targets, even, 1e-4), fit_linear(features, targets, even, 1.0)
-    assert (free.scores(features).argmax(axis=1) == labels).mean() > 0.95
-    assert np.abs(held.weights).max() < np.abs(free.weights).max() / 5
+    loud = np.column_stack([features, np.random.default_rng(1).normal(size=len(labels)) * 30])
+    head = fit_discriminant(loud, np.eye(3)[labels], 1e-6, 0.0)
+    assert (head.scores(loud).argmax(axis=1) == labels).mean() > 0.9
+    assert np.abs(head.weights[-1]).max() < np.abs(head.weights[:3]).max() / 100
+
+
+def test_a_sharper_head_decides_the_same() -> None:
+    features, labels = clouds()
+    head = fit_discriminant(features, np.eye(3)[labels], 0.3, 0.5)
+    np.testing.assert_allclose(head.sharpened(2.0).scores(features), 2.0 * head.scores(features))
 
 
 def test_the_span_of_few_examples_loses_nothing() -> None:
     features = np.random.default_rng(1).normal(size=(12, 200))
-    targets, even = np.eye(2)[np.arange(12) % 2], np.ones(12)
     basis = basis_of(features)
     assert basis.shape == (200, 12)
     np.testing.assert_allclose(basis.T @ basis, np.eye(12), atol=1e-9)
-    whole, reduced = fit_linear(features, targets, even, 0.1), fit_linear(features @ basis, targets, even, 0.1)
-    np.testing.assert_allclose(whole.scores(features), reduced.scores(features @ basis), atol=1e-3)
+    np.testing.assert_allclose(features @ basis @ basis.T, features, atol=1e-9)
 
 
 def test_features_that_are_all_the_same_span_nothing_and_leave_the_priors() -> None:
     basis = basis_of(np.zeros((4, 3)))
     assert basis.shape == (3, 0)
     targets = np.eye(2)[[0, 0, 0, 1]]
-    scores = fit_linear(np.zeros((4, 0)), targets, np.ones(4), 0.1).scores(np.zeros((1, 0)))[0]
+    scores = fit_discriminant(np.zeros((4, 0)), targets, 0.3, 0.0).scores(np.zeros((1, 0)))[0]
     assert scores[0] - scores[1] == pytest.approx(np.log(3), abs=1e-3)
+
+
+def test_one_example_of_each_class_makes_a_finite_head() -> None:
+    head = fit_discriminant(np.eye(3), np.eye(3), 0.3, 0.5)
+    assert (head.scores(np.eye(3)).argmax(axis=1) == np.arange(3)).all()
 
 
 def test_many_examples_are_looked_at_in_part() -> None:
