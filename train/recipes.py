@@ -127,7 +127,7 @@ def _hill(optimizer: Literal["adadelta", "adagrad", "adam", "rmsprop", "sgd"], s
 
 BEST = Recipe(
     name="best",
-    summary="EfficientNet-Lite0 of ImageNet, frozen, on the face and its parts; a linear head: for small, uneven sets",
+    summary="EfficientNet-Lite0 of ImageNet on nine parts of the face, its upper blocks tuned: for small, uneven sets",
     source=f"{LITE}; what is seen of it, the head and its penalty: train/best",
     net="best",
     options=TrainOptions(image_size=128, epochs=1, batch_size=64, dropout=0.0),

@@ -83,8 +83,19 @@ class Lite0(nn.Module):
 
     def forward(self, images_N3SS: Tensor) -> tuple[Tensor, Tensor]:
         """The maps of the last block but one and of the last."""
-        last = before = self.stem(images_N3SS * (255 / 128) - 127 / 128)
-        for block in self.blocks:
+        return self.upper(self.lower(images_N3SS, 0), 0)
+
+    def lower(self, images_N3SS: Tensor, count: int) -> Tensor:
+        """The map after the first `count` blocks."""
+        maps: Tensor = self.stem(images_N3SS * (255 / 128) - 127 / 128)
+        for block in self.blocks[:count]:
+            maps = block(maps)
+        return maps
+
+    def upper(self, maps: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """What the blocks after the first `count` make of their map: the maps of the last but one and of the last."""
+        last = before = maps
+        for block in self.blocks[count:]:
             before, last = last, block(last)
         return before, last
 

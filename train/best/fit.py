@@ -1,4 +1,4 @@
-"""Fits `best`: features of the training pictures and of their mirror images, then shrunk linear discriminants."""
+"""Fits `best`: tunes the upper blocks where there are shots enough, else puts shrunk discriminants on the body as it is."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from torch.nn import functional
 from pipeline.core.files import write_text
 from pipeline.core.progress import Progress
 from train.augment import as_float
+from train.best import tuning
 from train.best.backbone import ORIGIN, packaged_weights
 from train.best.linear import ROWS, Linear, balance, basis_of, fit_discriminant, fold_of
 from train.best.net import BestNet
@@ -45,7 +46,7 @@ Seen = NDArray[np.float32]
 
 
 def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, progress: Progress) -> Training:
-    """Fills the net and leaves a checkpoint and one line in metrics.jsonl; a killed fit starts over, it is short.
+    """Fills the net and leaves a checkpoint and one line in metrics.jsonl; a killed fit starts over, it takes minutes.
 
     Raises:
         MissingToolError: the ImageNet weights are not installed.
@@ -61,31 +62,44 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
         {name: tensor.to(data.train.labels.device) for name, tensor in packaged_weights().items()}
     )
     best.eval()
-    with progress.step(f"train {run.recipe}", COPIES * len(data.train), "images") as step:
-        features_KND = np.stack(
-            [_features(best, data.train, bool(number), run.options, step.advance) for number in range(COPIES)]
-        )
-        targets_NC = data.train.targets.double().cpu().numpy()
-        labels_N = data.train.labels.cpu().numpy()
-        mean_D, scale_D = statistics_of(features_KND)
-        basis_DR, reduced_KNR = reduced(features_KND, mean_D, scale_D)
-        shrinkage, sharpness = choose(reduced_KNR, targets_NC, labels_N, data.train.sources, run.options.seed)
-        step.note(f"shrinkage {shrinkage:g}, sharpness {sharpness:g}")
-        head = fit_copies(reduced_KNR, targets_NC, shrinkage).sharpened(sharpness)
-        fill(best, mean_D, scale_D, Linear(basis_DR @ head.weights, head.bias))
+    targets_NC = data.train.targets.double().cpu().numpy()
+    labels_N = data.train.labels.cpu().numpy()
+    chosen: dict[str, float] = {}
+    if is_enough_to_tune(labels_N, data.train.sources):
+        total = (2 + tuning.COPIES) * len(data.train) + tuning.BATCH * tuning.steps_of(len(data.train))
+        with progress.step(f"train {run.recipe}", total, "images") as step:
+            scores_NC = tuning.tune(best, data.train, run.options, step.advance).double().cpu().numpy()
+    else:
+        scores_NC, chosen = _discriminants(best, run, data.train, targets_NC, labels_N, progress)
     seconds = time.perf_counter() - started
-    history = [_measured(net, data, head.scores(reduced_KNR[0]), targets_NC, seconds)]
+    history = [_measured(net, data, scores_NC, targets_NC, seconds)]
     state = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
-    training = Training(
-        model=state,
-        optimizer={"shrinkage": shrinkage, "sharpness": sharpness},
-        best_epoch=1,
-        best_model=state,
-        history=history,
-    )
+    training = Training(model=state, optimizer=dict(chosen), best_epoch=1, best_model=state, history=history)
     save_checkpoint(folder / CHECKPOINT, run.digest, training)
     write_text(folder / METRICS, "".join(line_of(metrics) for metrics in history))
     return training
+
+
+def is_enough_to_tune(labels_N: NDArray[np.int64], groups: Sequence[str]) -> bool:
+    """Whether there are shots and examples enough to train more than a head; fewer are learned by heart."""
+    return len(set(groups)) >= FEWEST_GROUPS and np.bincount(labels_N).min() >= 2
+
+
+def _discriminants(
+    best: BestNet, run: TrainingRun, train: Split, targets_NC: Floats, labels_N: NDArray[np.int64], progress: Progress
+) -> tuple[Floats, dict[str, float]]:
+    """Fills the net's head on the body as it is; the scores of the training pictures, and what was chosen."""
+    with progress.step(f"train {run.recipe}", COPIES * len(train), "images") as step:
+        features_KND = np.stack(
+            [_features(best, train, bool(number), run.options, step.advance) for number in range(COPIES)]
+        )
+        mean_D, scale_D = statistics_of(features_KND)
+        basis_DR, reduced_KNR = reduced(features_KND, mean_D, scale_D)
+        shrinkage, sharpness = choose(reduced_KNR, targets_NC, labels_N, train.sources, run.options.seed)
+        step.note(f"shrinkage {shrinkage:g}, sharpness {sharpness:g}")
+        head = fit_copies(reduced_KNR, targets_NC, shrinkage).sharpened(sharpness)
+        fill(best, mean_D, scale_D, Linear(basis_DR @ head.weights, head.bias))
+    return head.scores(reduced_KNR[0]), {"shrinkage": shrinkage, "sharpness": sharpness}
 
 
 def inside(net: nn.Module) -> BestNet:

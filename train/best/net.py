@@ -1,4 +1,4 @@
-"""The net of `best`: a frozen body, what it sees in each of nine parts of a face, and a linear head."""
+"""The net of `best`: a body, what it sees in each of nine parts of a face, and a linear head."""
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +40,11 @@ class BestNet(nn.Module):
 
     def features(self, images_N3SS: Tensor) -> Tensor:
         """(N, D) of float images: the means of the last two blocks over 3 x 3 parts."""
-        parts = [functional.adaptive_avg_pool2d(maps, GRID).flatten(1) for maps in self.body(images_N3SS)]
-        return torch.cat(parts, dim=1)
+        return self.parts(self.body(images_N3SS))
+
+    def parts(self, maps: tuple[Tensor, Tensor]) -> Tensor:
+        """(N, D) of the maps of the last two blocks."""
+        return torch.cat([functional.adaptive_avg_pool2d(one, GRID).flatten(1) for one in maps], dim=1)
 
     def scores(self, features_ND: Tensor) -> Tensor:
         """(N, C)."""
