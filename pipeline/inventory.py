@@ -25,6 +25,7 @@ from pipeline.core.records import (
     Label,
     Place,
     Run,
+    SearchedPart,
     Shot,
     Track,
 )  # fmt: skip
@@ -68,8 +69,8 @@ def status(workspace: Workspace) -> dict[str, Any]:
 def _unfinished(catalogue: Catalogue) -> list[dict[str, Any]]:
     """Episodes whose mining was cut off, and how far each is committed: the next `mine` goes on from there."""
     reached: dict[str, int] = {}
-    for chunk in catalogue.all(Chunk):
-        reached[chunk.episode] = max(chunk.end_pts, reached.get(chunk.episode, chunk.end_pts))
+    for part in [*catalogue.all(Chunk), *catalogue.all(SearchedPart)]:
+        reached[part.episode] = max(part.end_pts, reached.get(part.episode, part.end_pts))
     known = {episode.id: episode for episode in catalogue.some(Episode, reached)}
     return [
         {

@@ -13,12 +13,22 @@ from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, ShotPrin
 from pipeline.crops import Candidate, CropOptions, candidate, choose
 from pipeline.frames import WatchedFrame
 from pipeline.repeats import PrintMaker
-from pipeline.searches import FaceFinder, FaceSearch, FoundFace, KnownFaces, SearchOptions, slack_seconds
+from pipeline.searches import (
+    ContinuedSearch,
+    FaceFinder,
+    FaceSearch,
+    FoundFace,
+    KnownFaces,
+    SearchOptions,
+    slack_seconds,
+)
 from pipeline.shots import Cut, CutFinder, HoldFinder, ShotOptions
 from pipeline.tracks import Face, TrackOptions, link
 
 MOST_PICTURED = 512
 """searched frames of a shot whose faces' pictures are held in memory"""
+PART_SAMPLES = 40
+"""searched frames after which what was found is handed in though the shot goes on"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +80,20 @@ class MinedShot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSoFar:
+    """Everything found, from where the last shot or part ended, in a shot that is still open."""
+
+    detections: tuple[Detection, ...]
+    """without their shot and track, which nobody knows yet"""
+    end_pts: int
+    """the frame up to which the episode is searched"""
+
+    def followed_by(self, more: "FoundSoFar") -> "FoundSoFar":
+        """Both as one."""
+        return FoundSoFar(detections=self.detections + more.detections, end_pts=more.end_pts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Sample:
     """A frame that was searched: its faces, each with its cut-out picture."""
 
@@ -98,6 +122,7 @@ class Mining:
         store: Callable[[bytes], str],
         resume_from_pts: int | None = None,
         known: Iterable[Detection] | None = None,
+        found: FoundSoFar | None = None,
     ) -> None:
         """Args:
         episode: from `ingest.identify`; its id prefixes every id made here.
@@ -105,15 +130,20 @@ class Mining:
         resume_from_pts: end of the last shot that is known already; only later shots are handed out, the same ones
             that an uninterrupted pass gives. Frames before `search_from_pts(...)` need no whole picture then.
         known: everything that a search with the same options found: then nothing is searched again.
+        found: what was handed in of the shot that begins at `resume_from_pts`: then only what follows is searched.
         """
         self.options, self.store, self.resume_from_pts = options, store, resume_from_pts
         self.damage = ""
         """why decoding ended early; empty for a sound file, and until the pass has ended"""
         self._identified = episode
         self._cuts, self._holds = CutFinder(options.shots), HoldFinder(options.shots)
-        self._search: FaceSearch | KnownFaces = (
-            FaceSearch(finder, options.search, options.min_face) if known is None else KnownFaces(known)
-        )
+        self._search: FaceSearch | KnownFaces | ContinuedSearch = FaceSearch(finder, options.search, options.min_face)
+        self._handed_in_pts = resume_from_pts
+        if known is not None:
+            self._search = KnownFaces(known)
+        elif found is not None:
+            self._handed_in_pts, begin_pts = found.end_pts, search_from_pts(found.end_pts, episode.time_base, options)
+            self._search = ContinuedSearch(KnownFaces(found.detections), found.end_pts, self._search, begin_pts)
         self._prints = PrintMaker(episode.time_base)
         self._times: list[int] = []
         self._drawings: list[int] = []
@@ -130,7 +160,13 @@ class Mining:
         )  # fmt: skip
 
     def shots(self, frames: Iterator[WatchedFrame], on_frame: Callable[[], None] = lambda: None) -> Iterator[MinedShot]:
-        """Each shot as soon as it is known to have ended, in time order.
+        """Each shot as soon as it is known to have ended, in time order; `parts` without what was found on the way."""
+        return (part for part in self.parts(frames, on_frame) if isinstance(part, MinedShot))
+
+    def parts(
+        self, frames: Iterator[WatchedFrame], on_frame: Callable[[], None] = lambda: None
+    ) -> Iterator[MinedShot | FoundSoFar]:
+        """Each shot as soon as it is known to have ended, in time order; while one is open, what was found so far.
 
         Args:
             frames: from `frames.watch`; a VideoError it raises after some frames ends the pass, and what was seen is kept.
@@ -150,7 +186,7 @@ class Mining:
         for end in [*self._cuts.finish(), Cut(len(self._times))]:
             yield from self._close_shot(end)
 
-    def _push(self, frame: WatchedFrame) -> Iterator[MinedShot]:
+    def _push(self, frame: WatchedFrame) -> Iterator[MinedShot | FoundSoFar]:
         index = len(self._times)
         pts = frame.pts if not self._times else max(frame.pts, self._times[-1] + 1)  # a broken clock never runs back
         self._times.append(pts)
@@ -163,11 +199,12 @@ class Mining:
         if frame.image is not None:
             self._sample(frame, frame.image, index, pts)
             self._thin()
+            yield from self._found_so_far()
         for cut in cuts:
             yield from self._close_shot(cut)
 
     def _sample(self, frame: WatchedFrame, image: RGB, index: int, pts: int) -> None:
-        search = self._search.search(frame)
+        search = self._search.search(frame if frame.pts == pts else replace(frame, pts=pts))
         if search.before and self._samples:
             before = self._samples[-1]
             before.faces.extend(self._detected(before.image, before.pts, search.before))
@@ -189,6 +226,17 @@ class Mining:
             )  # fmt: skip
             detected.append((detection, None if image is None else candidate(image, box, self.options.crops)))
         return detected
+
+    def _found_so_far(self) -> Iterator[FoundSoFar]:
+        """What was found since the last time, now and then: all but on the last picture, which may still gain faces."""
+        if len(self._samples) < 2 or isinstance(self._search, KnownFaces):
+            return
+        end_pts, from_pts = self._samples[-1].pts, self._handed_in_pts
+        new = [s for s in self._samples[-PART_SAMPLES - 2 : -1] if from_pts is None or s.pts >= from_pts]
+        if len(new) < PART_SAMPLES:
+            return
+        self._handed_in_pts = end_pts
+        yield FoundSoFar(detections=tuple(d for sample in new for d, _ in sample.faces), end_pts=end_pts)
 
     def _thin(self) -> None:
         """Lets go of every second picture of a shot that never ends, again and again; its detections stay."""

@@ -159,6 +159,28 @@ class KnownFaces:
         return Search(faces=self._by_pts.get(frame.pts, []), before=[])
 
 
+class ContinuedSearch:
+    """What an earlier call found before it was cut off, and searching from there on."""
+
+    def __init__(self, known: KnownFaces, end_pts: int, search: FaceSearch, begin_pts: int) -> None:
+        """Args:
+        end_pts: of the first frame that is not among the known ones.
+        begin_pts: from where on `search` sees frames: `slack_seconds` before, so that it finds what it would have found.
+        """
+        self.known, self.end_pts, self.real, self.begin_pts = known, end_pts, search, begin_pts
+        self._goes_on = False
+
+    def search(self, frame: WatchedFrame) -> Search:
+        """The faces of a frame that has its whole picture."""
+        if frame.pts < self.begin_pts:
+            return self.known.search(frame)
+        found = self.real.search(frame)
+        if frame.pts < self.end_pts:
+            return self.known.search(frame)
+        first, self._goes_on = not self._goes_on, True
+        return Search(faces=found.faces, before=[]) if first else found  # what is before the first one is known already
+
+
 def slack_seconds(options: SearchOptions, fps: float) -> float:
     """How long before a moment searching must begin for the finds from there on to be those of the whole episode."""
     return 2 * options.full_every / fps

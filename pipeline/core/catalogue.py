@@ -28,6 +28,7 @@ from pipeline.core.records import (
     Label,
     Repeat,
     Run,
+    SearchedPart,
     Shot,
     ShotPrint,
     Task,
@@ -37,18 +38,18 @@ from pipeline.core.schema import MIGRATIONS
 
 Record = (
     Episode | Shot | ShotPrint | Repeat | Hold | Detection | Track | Crop | DuplicateGroup | DuplicateComponent | Label
-    | Task | DatasetVersion | Cascade | Run | Chunk
+    | Task | DatasetVersion | Cascade | Run | Chunk | SearchedPart
 )  # fmt: skip
 R = TypeVar(
     "R", Episode, Shot, ShotPrint, Repeat, Hold, Detection, Track, Crop, DuplicateGroup, DuplicateComponent, Label,
-    Task, DatasetVersion, Cascade, Run, Chunk,
+    Task, DatasetVersion, Cascade, Run, Chunk, SearchedPart,
 )  # fmt: skip
 
 TABLES: dict[type[Any], str] = {
     Episode: "episodes", Shot: "shots", Hold: "holds", Detection: "detections", Track: "tracks", Crop: "crops",
     DuplicateGroup: "duplicates", DuplicateComponent: "components", Label: "labels", Task: "tasks",
     DatasetVersion: "datasets", Cascade: "cascades", Run: "runs", Chunk: "chunks",
-    ShotPrint: "prints", Repeat: "repeats",
+    SearchedPart: "searched", ShotPrint: "prints", Repeat: "repeats",
 }  # fmt: skip
 BOX = ("left", "top", "right", "bottom")
 BUSY_SECONDS = 30.0

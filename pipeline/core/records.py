@@ -430,6 +430,22 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedPart:
+    """What was found in a shot that is still open; it spares the next call the search. Gone when the shot has ended."""
+
+    id: str
+    """`{episode}.q{end_pts}`"""
+    episode: str
+    """id of the episode"""
+    digest: str
+    """of the run it belongs to"""
+    end_pts: int
+    """the frame up to which the episode is searched"""
+    rows: str
+    """the detections since the part before, as `catalogue.packed`"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """An item that could not be done, and why."""
 

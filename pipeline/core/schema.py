@@ -97,4 +97,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX tasks_project ON tasks(project);
     CREATE INDEX labels_source ON labels(source);
     """,
+    """
+    CREATE TABLE searched (
+        id TEXT PRIMARY KEY, episode TEXT NOT NULL, digest TEXT NOT NULL, end_pts INTEGER NOT NULL, rows TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX searched_episode ON searched(episode, end_pts);
+    """,
 )

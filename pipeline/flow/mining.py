@@ -23,7 +23,7 @@ from pipeline.flow.mining_work import MinedEnd, MiningJob, mine_episode
 from pipeline.flow.pace import Pace
 from pipeline.flow.planning import EpisodeOutcome, Pending, Plan, Shard, plan
 from pipeline.flow.runs import run_digest, run_of
-from pipeline.mine import MinedShot, MineOptions
+from pipeline.mine import FoundSoFar, MinedShot, MineOptions
 
 log = logging.getLogger(__name__)
 
@@ -122,11 +122,11 @@ class _Call:
         episode = pending.episode
         if self.storage:
             self.storage.put_video(Path(episode.path), episode.sha256)
-        self.journals[position] = EpisodeJournal(self.workspace.catalogue, episode, self.wanted.digest)
+        journal = self.journals[position] = EpisodeJournal(self.workspace.catalogue, episode, self.wanted.digest)
         self.pace.begin(position)
         return MiningJob(
             episode=episode, stamp=pending.stamp, cascades=self.wanted.cascades, options=self.wanted.options,
-            place=self.place, resume_from_pts=self.journals[position].end_pts, known=self._known(episode),
+            place=self.place, resume_from_pts=journal.end_pts, found=journal.found, known=self._known(episode),
         )  # fmt: skip
 
     def _known(self, episode: Episode) -> tuple[Detection, ...] | None:
@@ -141,13 +141,15 @@ class _Call:
         return tuple(catalogue.all(Detection, episode=episode.id))
 
     def receive(self, position: int, part: Any) -> None:
-        """A shot, or how many more frames were looked at."""
+        """A shot, what was found so far in one, or how many more frames were looked at."""
         if isinstance(part, MinedShot):
             if self.storage:
                 for crop in part.crops:
                     self.storage.fetch(crop.sha256, ".png", self.workspace.objects)
             self.journals[position].add(part)
             self.pace.closed(part, self.pending[position].episode.time_base)
+        elif isinstance(part, FoundSoFar):
+            self.journals[position].add_found(part)
         else:
             self.pace.looked(position, int(part))
 

@@ -15,7 +15,7 @@ from pipeline.engine import ATTEMPTS, Send
 from pipeline.engines.exchange import Place
 from pipeline.frames import watch
 from pipeline.ingest import Stamp
-from pipeline.mine import MinedShot, MineOptions, Mining, search_from_pts
+from pipeline.mine import FoundSoFar, MinedShot, MineOptions, Mining, search_from_pts
 
 FRAMES_A_TICK = 24
 """how many frames are told at once"""
@@ -37,6 +37,8 @@ class MiningJob:
     """where its file is read and the crops are stored"""
     resume_from_pts: int | None
     """end of the last shot that was handed in; None to begin"""
+    found: FoundSoFar | None = None
+    """all that was handed in of the shot after it"""
     known: tuple[Detection, ...] | None = None
     """what an earlier run found that searched in the same way; None to search"""
 
@@ -54,7 +56,8 @@ class MinedEnd:
 
 
 def mine_episode(job: MiningJob, send: Send) -> MinedEnd:
-    """Sends every `MinedShot`, its pictures stored before, and in between how many more frames were looked at.
+    """Sends every `MinedShot`, its pictures stored before, of a long one what was `FoundSoFar`, and how many more frames
+    were looked at.
 
     Raises:
         VideoError: not one frame decodes, or the file changed meanwhile.
@@ -69,26 +72,27 @@ def mine_episode(job: MiningJob, send: Send) -> MinedEnd:
 
 
 def _persistently(job: MiningJob, path: Path, send: Send) -> MinedEnd:
-    """Goes on after the last shot handed in where somebody kills ffmpeg."""
-    handed_in = job.resume_from_pts
+    """Goes on after what was last handed in where somebody kills ffmpeg."""
 
     def send_on(part: Any) -> None:
-        nonlocal handed_in
+        nonlocal job
         send(part)
         if isinstance(part, MinedShot):
-            handed_in = part.shot.end_pts
+            job = replace(job, resume_from_pts=part.shot.end_pts)
+        elif isinstance(part, FoundSoFar):
+            job = replace(job, found=part if job.found is None else job.found.followed_by(part))
 
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(DecodingStoppedError):
-            return _mine(replace(job, resume_from_pts=handed_in), path, send_on)
-    return _mine(replace(job, resume_from_pts=handed_in), path, send_on)
+            return _mine(job, path, send_on)
+    return _mine(job, path, send_on)
 
 
 def _mine(job: MiningJob, path: Path, send: Send) -> MinedEnd:
     began, options = time.monotonic(), job.options
     mining = Mining(
         job.episode, _finder(job.cascades, options.min_face, options.scale_factor), options, job.place.put,
-        job.resume_from_pts, job.known,
+        job.resume_from_pts, job.known, job.found,
     )  # fmt: skip
     from_pts = None
     if job.resume_from_pts is not None:
@@ -96,8 +100,8 @@ def _mine(job: MiningJob, path: Path, send: Send) -> MinedEnd:
     ticks = _Ticks(send)
     watched = watch(path, options.fps, options.shots.small_width, from_pts=from_pts)
     with sharing_cores(2), contextlib.closing(watched) as frames:  # ffmpeg decodes meanwhile
-        for shot in mining.shots(frames, ticks.one):
-            send(shot)
+        for part in mining.parts(frames, ticks.one):
+            send(part)
     ticks.rest()
     return MinedEnd(mining.episode, mining.damage, time.monotonic() - began)
 

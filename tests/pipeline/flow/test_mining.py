@@ -12,7 +12,7 @@ import pytest
 from cascades.detect import LoadedCascade
 from cascades.xml import write_xml
 from pipeline.core.errors import InputError, NotFoundError, UsageError
-from pipeline.core.records import Chunk, Crop, Detection, Episode, Hold, Label, Run, Shot, Track
+from pipeline.core.records import Chunk, Crop, Detection, Episode, Hold, Label, Run, SearchedPart, Shot, Track
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
 from pipeline.flow import mining_work
@@ -21,7 +21,8 @@ from pipeline.flow.joining import join
 from pipeline.flow.mining import Wanted, mine_paths
 from pipeline.flow.planning import Shard, plan
 from pipeline.inventory import status
-from pipeline.mine import MinedShot, MineOptions
+from pipeline.mine import FoundSoFar, MinedShot, MineOptions
+from pipeline.searches import FaceSearch
 from tests.cascades.drawing import random_model
 from tests.videos import encode, scenes
 
@@ -60,21 +61,21 @@ class Fault(BaseException):
     """Ends the process as a kill would: nothing catches it."""
 
 
-def stop_after(monkeypatch: pytest.MonkeyPatch, shots: int) -> None:
-    """Makes the worker die once so many shots are handed in."""
+def stop_after(monkeypatch: pytest.MonkeyPatch, count: int, kind: type[Any] = MinedShot) -> None:
+    """Makes the worker die once so many shots, or others of its parts, are handed in."""
     real = mining_work.mine_episode
 
     def dying(job: Any, send: Any) -> Any:
-        left = shots
+        left = count
 
-        def count(part: Any) -> None:
+        def counting(part: Any) -> None:
             nonlocal left
             send(part)
-            left -= isinstance(part, MinedShot)
+            left -= isinstance(part, kind)
             if left == 0:
                 raise Fault
 
-        return real(job, count)
+        return real(job, counting)
 
     monkeypatch.setattr("pipeline.flow.mining.mine_episode", dying)
 
@@ -105,6 +106,54 @@ def test_what_is_mined_shows_shot_by_shot_and_the_next_call_goes_on(
     assert found(workspace) == fresh(tmp_path, video, cascade)
     assert workspace.catalogue.count(Chunk) == 0
     assert status(workspace)["unfinished"] == []
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_shot_that_never_ends_is_not_searched_again_where_it_was(
+    tmp_path: Path, cascade: LoadedCascade, workspace: Workspace, parts: int
+) -> None:
+    frames = np.concatenate([scenes(1, 24), *[scenes(1, 24, seed=1)] * 5])
+    video, options = encode(tmp_path / "long.mp4", frames), replace(OPTIONS, fps=24)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, parts, FoundSoFar)
+        with pytest.raises(Fault):
+            mine_paths(workspace, [video], [cascade], options)
+    assert workspace.catalogue.count(Shot) <= 1, "a cut is sure only some frames later, and the second shot goes on"
+    part = workspace.catalogue.all(SearchedPart)[-1]
+    (unfinished,) = status(workspace)["unfinished"]
+    (episode,) = workspace.catalogue.all(Episode)
+    assert unfinished["mined_seconds"] == pytest.approx(float((part.end_pts - episode.start_pts) * episode.time_base))
+    searched: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        real = FaceSearch.search
+
+        def listening(self: FaceSearch, frame: Any) -> Any:
+            searched.append(frame.index)
+            return real(self, frame)
+
+        patch.setattr(FaceSearch, "search", listening)
+        (outcome,) = mine_paths(workspace, [video], [cascade], options)
+    assert (outcome.counts["shots"], outcome.counts["sampled"]) == (2, len(frames))
+    assert searched == list(range(searched[0], len(frames)))
+    assert len(searched) <= len(frames) - 40 * parts + 17, "what is new, and two groups before it"
+    assert workspace.catalogue.count(Detection) > 100
+    assert found(workspace) == fresh(tmp_path, video, cascade, options)
+    assert workspace.catalogue.count(SearchedPart) == 0
+
+
+def test_what_was_found_in_an_open_shot_is_forgotten_with_other_options(
+    tmp_path: Path, cascade: LoadedCascade, workspace: Workspace
+) -> None:
+    video, options = encode(tmp_path / "long.mp4", scenes(1, 96)), replace(OPTIONS, fps=24)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 2, FoundSoFar)
+        with pytest.raises(Fault):
+            mine_paths(workspace, [video], [cascade], options)
+    assert workspace.catalogue.count(SearchedPart) == 2
+    other = replace(options, scale_factor=1.3)
+    mine_paths(workspace, [video], [cascade], other)
+    assert found(workspace) == fresh(tmp_path, video, cascade, other)
+    assert workspace.catalogue.count(SearchedPart) == 0
 
 
 def test_old_results_stay_until_the_new_ones_are_complete(
