@@ -18,7 +18,7 @@ from annotate import cli as annotate_cli
 from annotate import judging_cli
 from annotate.rooms import give
 from cascades import cli as cascades_cli
-from pipeline import dataset_verbs, judging, model_verbs, verbs
+from pipeline import dataset_verbs, judging, looking_verbs, model_verbs, verbs
 from pipeline.console import Session
 from pipeline.core.errors import ToonsiftError, UsageError
 from train import cli as train_cli
@@ -81,11 +81,11 @@ app.command("explain")(model_verbs.explain)
 app.command("compare")(studies_cli.compare)
 app.command("shift")(studies_cli.shift)
 app.command("cartoonify")(studies_cli.cartoonify)
-app.command("list")(verbs.list_)
-app.command("status")(verbs.status)
-app.command("trace")(verbs.trace)
-app.command("report")(verbs.report)
-app.command("doctor")(verbs.doctor)
+app.command("list")(looking_verbs.list_)
+app.command("status")(looking_verbs.status)
+app.command("trace")(looking_verbs.trace)
+app.command("report")(looking_verbs.report)
+app.command("doctor")(looking_verbs.doctor)
 
 
 @app.command("version")
