@@ -58,7 +58,7 @@ def test_mistakes_have_their_timecode_and_the_surest_come_first(tmp_path: Path) 
     assert sum(p["first_as_second"] + p["second_as_first"] for p in document["confused_pairs"]) == len(mistakes)
 
 
-@pytest.mark.parametrize("folds", [0, 3])
+@pytest.mark.parametrize("folds", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_labels_that_were_planted_wrong_come_first_in_the_queue(tmp_path: Path, folds: int) -> None:
     """Without folds the held-out splits are judged, with folds all labels."""
     clean = draw_dataset(tmp_path / "toy", per_class={"train": 48, "val": 12, "test": 24})
