@@ -9,7 +9,9 @@ import typer
 from pipeline.console import session_of
 
 if TYPE_CHECKING:
+    from pipeline.console import Session
     from pipeline.core.workspace import Workspace
+    from pipeline.predicting import Predicted
 
 
 class DeviceName(StrEnum):
@@ -54,16 +56,17 @@ def predict(
     device: Device = DeviceName.auto,
 ) -> None:
     """Say who feels what when in an episode: timeline, subtitles, an annotated video, and who is the happiest."""
-    from pipeline.predicting import PredictCall, PredictFlags
+    from pipeline.predicting import PredictFlags, Prediction
     from train.cli import require_torch
 
     require_torch()
+    session = session_of(ctx)
     said = {"min_confidence": min_confidence, "stay_seconds": stay_seconds, "smooth": smooth}
     told = PredictFlags(
         video=video, run=run, cascades=cascade or [], out=out, emotion=emotion, device=device.value, annotate=annotate,
         flags=said,
     )  # fmt: skip
-    PredictCall(session_of(ctx), told).predict()
+    _say_predicted(session, Prediction(session.workspace(), told, session.progress, session.warn).predict())
 
 
 def onnx(
@@ -147,5 +150,32 @@ def explain(
             f"{len(found['suspects'])} of {found['judged']['examples']} labels are doubtful ({found['judged']['how']})",
             f"queue: {folder / FOLDER / QUEUE}",
             f"report: {page}",
+        ],
+    )  # fmt: skip
+
+
+def _say_predicted(session: "Session", done: "Predicted") -> None:
+    document, out = done.document, str(done.out)
+    shares, spans = document["shares"], sum(len(rows) for rows in document["characters"].values())
+    rows = [
+        (one["character"] or "somebody", f"{one['seconds']:.1f}", f"{one['unsure_seconds']:.1f}",
+         *(f"{share['share']:.0%} ({share['low']:.0%} to {share['high']:.0%})" for share in one["shares"]))
+        for one in shares["characters"]
+    ]  # fmt: skip
+    session.table("Screen time", ("character", "seconds", "unsure", *document["emotions"]), rows)
+    answer = shares["answer"] or "nobody" if shares["characters"] else "nobody"
+    session.emit(
+        {
+            "status": "already" if done.already else "made", "episode": document["episode"]["id"], "run": document["run"], "spans": spans,
+            "tracks": len(document["tracks"]), "faces": sum(len(t["faces"]) for t in document["tracks"]),
+            "asked": shares["asked"], "answer": shares["answer"], "sure": shares["sure"],
+            "temperature": document["provenance"]["temperature"],
+            "calibrated_on": document["provenance"]["calibrated_on"],
+            "out": out, "files": {name: str(path) for name, path in done.files.items()},
+        },
+        [
+            f"{spans} spans of {len(document['tracks'])} tracks",
+            f"most {shares['asked']}: {answer} (the same in {shares['sure']:.0%} of drawings of shots)",
+            out,
         ],
     )  # fmt: skip

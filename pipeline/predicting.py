@@ -1,19 +1,19 @@
-"""One call of `toonsift predict`: mine the episode where it is not mined, ask the model, write what came of it."""
+"""An episode mined where it is not, the model asked, and what came of it written: what `toonsift predict` does."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cascades.registry import chosen_cascades, keep_cascades
-from pipeline.console import Session
 from pipeline.core.errors import CheckpointError, DatasetError, InputError, NotFoundError, UsageError, VideoError
 from pipeline.core.files import digest_of, write_text
 from pipeline.core.manifest import Dataset, read_dataset
 from pipeline.core.options import read_settings, resolve
+from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import DatasetVersion, Detection, Episode, Hold, Run, Shot, Track
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
@@ -43,24 +43,55 @@ FILES = (DOCUMENT, "timeline.csv", "subtitles.srt", "subtitles.vtt", "shares.svg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictFlags:
-    """What the command was told."""
+    """What is wanted."""
 
     video: Path
+    """the episode"""
     run: str
-    cascades: Sequence[str]
-    out: Path | None
-    emotion: str
-    device: str
-    annotate: bool
-    flags: dict[str, Any]
+    """id or folder of a finished training run"""
+    cascades: Sequence[str] = ()
+    """to mine it with; none: as it was mined, else all of the workspace"""
+    out: Path | None = None
+    """where to write; none: `timelines/` of the workspace"""
+    emotion: str = ""
+    """who shows it most? none: the happy one"""
+    device: str = "auto"
+    """where the model runs"""
+    annotate: bool = True
+    """write the annotated video"""
+    flags: dict[str, Any] = field(default_factory=dict)
     """of TimelineOptions; None where nothing was said"""
 
 
-class PredictCall:
-    """One call of the command."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """What was made, or lay there already."""
 
-    def __init__(self, session: Session, told: PredictFlags) -> None:
-        self.session, self.told = session, told
+    out: Path
+    """the folder"""
+    document: dict[str, Any]
+    """what timeline.json says"""
+    already: bool
+    """nothing had to be made"""
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """What lies in the folder, by name."""
+        return {name: self.out / name for name in (*FILES, VIDEO) if (self.out / name).is_file()}
+
+
+class Prediction:
+    """One episode, one model."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        told: PredictFlags,
+        progress: Progress | None = None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """`warn` gets what went less than well. Raises VideoError, UsageError."""
+        self.workspace, self.told, self.progress, self.warn = workspace, told, progress or Silent(), warn
         settings = read_settings(Path())
         self.options = resolve(TimelineOptions, settings.get("timeline", {}), told.flags, "timeline")
         self.mining = resolve(MineOptions, settings.get("mine", {}), {}, "mine")
@@ -68,18 +99,24 @@ class PredictCall:
         if told.out is not None and told.out.exists() and not told.out.is_dir():
             raise UsageError(f"--out {told.out} is a file; give a folder")
 
-    def predict(self) -> None:
-        """Does what is not done yet, and says where it lies."""
+    def predict(self) -> Predicted:
+        """Does what is not done yet.
+
+        Raises:
+            NotFoundError, CheckpointError: no such run, or it is damaged.
+            VideoError: the episode cannot be read or mined.
+            UsageError: the model does not know that emotion.
+        """
         from train.predict import load_run
         from train.runs import find_run, read_summary
 
-        workspace = self.session.workspace()
+        workspace = self.workspace
         folder = find_run(workspace.runs, self.told.run)
         model = load_run(folder, self.told.device)
         emotions = emotions_of(model)
         if self.told.emotion and self.told.emotion not in emotions:
             raise UsageError(f"--emotion {self.told.emotion}: the model knows {', '.join(emotions)}")
-        mined = self._mined(workspace)
+        mined = self._mined()
         out = self.told.out or workspace.root / "timelines" / f"{mined.episode.id}-{model.run.id}"
         summary = read_summary(folder)
         key = digest_of([
@@ -87,32 +124,31 @@ class PredictCall:
             summary.model_sha256 if summary else "", asdict(self.options), self.told.emotion,
         ])  # fmt: skip
         if key_of(out) == key and (not self.told.annotate or (out / VIDEO).is_file()):
-            self._say(out, read_timeline(out), "already")
-            return
-        timeline, shares = self._classified(workspace, model, mined, emotions, key)
+            return Predicted(out=out, document=read_timeline(out), already=True)
+        timeline, shares = self._classified(model, mined, emotions, key)
         out.mkdir(parents=True, exist_ok=True)
         (out / VIDEO).unlink(missing_ok=True)  # one of other options would say something else than the timeline
         if self.told.annotate:
-            write_annotated(timeline, self.told.video, out / VIDEO, self.session.progress)
+            write_annotated(timeline, self.told.video, out / VIDEO, self.progress)
         write_text(out / "subtitles.srt", srt_of(timeline))
         write_text(out / "subtitles.vtt", vtt_of(timeline))
         write_text(out / "shares.svg", shares_svg(asdict(shares), timeline.emotions, timeline.episode.name))
         write_documents(timeline, shares, out)
-        self._say(out, read_timeline(out), "made")
+        return Predicted(out=out, document=read_timeline(out), already=False)
 
     def _classified(
-        self, workspace: Workspace, model: "Model", mined: MinedFaces, emotions: tuple[str, ...], key: str
+        self, model: "Model", mined: MinedFaces, emotions: tuple[str, ...], key: str
     ) -> tuple[Timeline, Shares]:
         from train.temperature import NOT_FITTED, temperature_of
 
-        dataset = dataset_of(workspace, model.run.dataset_digest)
+        dataset = dataset_of(self.workspace, model.run.dataset_digest)
         temperature = NOT_FITTED
         try:
             temperature = temperature_of(model, dataset) if dataset else NOT_FITTED
         except DatasetError as error:
-            self.session.warn(f"{error}; the model's probabilities are taken as they are")
+            self.warn(f"{error}; the model's probabilities are taken as they are")
         if not temperature.examples:
-            self.session.warn(
+            self.warn(
                 f"no held-out examples of {model.run.dataset_name}@{model.run.dataset_version} to calibrate on: "
                 "probabilities are the model's own"
             )
@@ -122,17 +158,18 @@ class PredictCall:
                 "key": key, "temperature": round(temperature.value, 4), "calibrated_on": temperature.split,
                 "calibration_examples": temperature.examples, "fps": mined.fps, "video": self.told.video.name,
             },
-            self.session.progress,
+            self.progress,
         )  # fmt: skip
         return timeline, shares_of(timeline, self.told.emotion)
 
-    def _mined(self, workspace: Workspace) -> MinedFaces:
+    def _mined(self) -> MinedFaces:
         """The episode's records; mines it first where it is not, or where other cascades are asked for."""
+        workspace = self.workspace
         sha256, _ = content_of(self.told.video)
         id = episode_id(sha256)
         run = workspace.catalogue.get(Run, f"mine:{id}")
         if self.told.cascades or run is None or not json.loads(run.counts):
-            self._mine(workspace)
+            self._mine()
             run = workspace.catalogue.get(Run, f"mine:{id}")
         episode = workspace.catalogue.get(Episode, id)
         if run is None or episode is None:
@@ -148,45 +185,20 @@ class PredictCall:
             crops=CropOptions(**options["crops"]),
         )
 
-    def _mine(self, workspace: Workspace) -> None:
+    def _mine(self) -> None:
+        workspace = self.workspace
         with workspace.writing("predict"):
             cascades = chosen_cascades(workspace, self.told.cascades)
             wanted = Wanted(tuple(cascades), self.mining)
             keep_cascades(workspace, cascades)
             made = plan(workspace, [self.told.video], wanted.digest)
-            for outcome in mine_planned(workspace, made, wanted, LocalEngine(1), self.session.progress):
+            for outcome in mine_planned(workspace, made, wanted, LocalEngine(1), self.progress):
                 if outcome.status == "failed" and not outcome.counts:
                     raise VideoError(outcome.reason)
                 if outcome.status == "failed":
-                    self.session.warn(outcome.reason)
+                    self.warn(outcome.reason)
             repeats = resolve(RepeatOptions, read_settings(Path()).get("repeats", {}), {}, "repeats")
-            find_repeats(workspace, repeats, self.session.progress)
-
-    def _say(self, out: Path, document: dict[str, Any], status: str) -> None:
-        shares, spans = document["shares"], sum(len(rows) for rows in document["characters"].values())
-        names = [name for name in (*FILES, VIDEO) if (out / name).is_file()]
-        rows = [
-            (one["character"] or "somebody", f"{one['seconds']:.1f}", f"{one['unsure_seconds']:.1f}",
-             *(f"{share['share']:.0%} ({share['low']:.0%} to {share['high']:.0%})" for share in one["shares"]))
-            for one in shares["characters"]
-        ]  # fmt: skip
-        self.session.table("Screen time", ("character", "seconds", "unsure", *document["emotions"]), rows)
-        answer = shares["answer"] or "nobody" if shares["characters"] else "nobody"
-        self.session.emit(
-            {
-                "status": status, "episode": document["episode"]["id"], "run": document["run"], "spans": spans,
-                "tracks": len(document["tracks"]), "faces": sum(len(t["faces"]) for t in document["tracks"]),
-                "asked": shares["asked"], "answer": shares["answer"], "sure": shares["sure"],
-                "temperature": document["provenance"]["temperature"],
-                "calibrated_on": document["provenance"]["calibrated_on"],
-                "out": str(out), "files": {name: str(out / name) for name in names},
-            },
-            [
-                f"{spans} spans of {len(document['tracks'])} tracks",
-                f"most {shares['asked']}: {answer} (the same in {shares['sure']:.0%} of drawings of shots)",
-                str(out),
-            ],
-        )  # fmt: skip
+            find_repeats(workspace, repeats, self.progress)
 
 
 def emotions_of(model: "Model") -> tuple[str, ...]:

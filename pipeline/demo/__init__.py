@@ -56,8 +56,12 @@ class DemoPlan:
     """windows for each stage of a cascade"""
     validation: float
     """share of the training examples kept apart to choose the best epoch; too few say nothing"""
-    epochs: int
-    """of training"""
+    recipe: str
+    """that is trained"""
+    settings: tuple[str, ...] = ()
+    """of its options"""
+    at_work: bool = False
+    """the model is looked into, and says who feels what in an episode that nothing was fitted to"""
     min_face: int = 40
     """pixels"""
 
@@ -67,11 +71,11 @@ def plan_of(quick: bool, seed: int) -> DemoPlan:
     if quick:
         return DemoPlan(
             cartoon=CartoonOptions(episodes=3, seconds=22.0, seed=seed), fitted=2, held_out=1, every_frames=12,
-            stages=14, positives=600, negatives=1000, validation=0.0, epochs=110,
+            stages=14, positives=600, negatives=1000, validation=0.0, recipe="hill", settings=("epochs=110",),
         )  # fmt: skip
     return DemoPlan(
         cartoon=CartoonOptions(episodes=4, seconds=80.0, seed=seed), fitted=2, held_out=1, every_frames=10,
-        stages=15, positives=1200, negatives=2000, validation=0.15, epochs=160,
+        stages=15, positives=1200, negatives=2000, validation=0.15, recipe="best", at_work=True,
     )  # fmt: skip
 
 
@@ -140,6 +144,11 @@ def run_demo(
             "dataset": exported,
             "test": summary,
         }
+    if plan.at_work:
+        with clock("explain"):
+            _looked_into(workspace, summary["run"], progress)
+        with clock("predict"):
+            result["timeline"] = _predicted(workspace, folder / f"{held_out[-1]}.mp4", summary["run"], progress)
     with clock("report"):
         from pipeline.report import DemoScores, build_report
 
@@ -183,6 +192,12 @@ def show(session: "Session", result: dict[str, Any]) -> None:
             ("leaks between splits", dataset["leaks"], f"{dataset['examples']} examples"),
         ],
     )
+    if "timeline" in result:
+        asked, answer, sure = (result["timeline"][name] for name in ("asked", "answer", "sure"))
+        episode = detection["episodes"][-1]
+        session.table(
+            f"Who is the most {asked} in {episode}?", ("answer", "sure"), [(answer or "nobody", f"{sure:.0%}")]
+        )
 
 
 def _starring(series: Series) -> list[str]:
@@ -273,14 +288,14 @@ def _assess(
 
 
 def _trained(workspace: Workspace, plan: DemoPlan, seed: int, progress: Progress) -> dict[str, Any]:
-    """Trains the recipe `hill` on the exported version and returns the figures of the test split."""
+    """Trains the plan's recipe on the exported version and returns the figures of the test split."""
     from train.loop import train
     from train.recipes import find_recipe
     from train.runs import plan as plan_run
 
     dataset = read_dataset(workspace.dataset_folder(DATASET))
-    recipe = find_recipe("hill")
-    run = plan_run(dataset, recipe, recipe.options.with_settings([f"epochs={plan.epochs}", f"seed={seed}"]))
+    recipe = find_recipe(plan.recipe)
+    run = plan_run(dataset, recipe, recipe.options.with_settings([*plan.settings, f"seed={seed}"]))
     summary = train(dataset, run, workspace.runs, progress)
     return {
         "run": run.id,
@@ -290,3 +305,24 @@ def _trained(workspace: Workspace, plan: DemoPlan, seed: int, progress: Progress
         "images_per_second": summary.images_per_second,
         **{f"{name}_macro_f1": scores.macro_f1 for name, scores in summary.baselines.items()},
     }
+
+
+def _looked_into(workspace: Workspace, run: str, progress: Progress) -> None:
+    """Where the net looks, its worst mistakes and doubtful labels, for the page; once a run."""
+    from train.explain.looking import DOCUMENT, FOLDER, explain
+    from train.predict import load_run
+
+    if not (workspace.runs / run / FOLDER / DOCUMENT).is_file():
+        explain(
+            load_run(workspace.runs / run), workspace.runs / run, read_dataset(workspace.dataset_folder(DATASET)),
+            progress=progress,
+        )  # fmt: skip
+
+
+def _predicted(workspace: Workspace, video: Path, run: str, progress: Progress) -> dict[str, Any]:
+    """Who feels what in the episode, as files; who is the happiest is the answer."""
+    from pipeline.predicting import PredictFlags, Prediction
+
+    done = Prediction(workspace, PredictFlags(video=video, run=run), progress).predict()
+    shares = done.document["shares"]
+    return {"asked": shares["asked"], "answer": shares["answer"], "sure": shares["sure"], "out": str(done.out)}

@@ -185,7 +185,7 @@ def _charts(epochs: Sequence[Document], best: float | None) -> tuple[Chart, ...]
     charts = []
     for title, measure, keys, (low, high) in MEASURES:
         lines = [line for key in keys if (line := _line(epochs, key)) is not None]
-        if lines:
+        if any(len(line.points) > 1 for line in lines):  # one epoch makes no curve
             x = whole_axis("epoch", [at for line in lines for at, _ in line.points])
             y: Axis = axis(measure, [v for line in lines for _, v in line.points], low=low, high=high)
             said = ", ".join(f"{line.name} {line.points[-1][1]:.3g}" for line in lines)
