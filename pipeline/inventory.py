@@ -69,7 +69,8 @@ def status(workspace: Workspace) -> dict[str, Any]:
 def _unfinished(catalogue: Catalogue) -> list[dict[str, Any]]:
     """Episodes whose mining was cut off, and how far each is committed: the next `mine` goes on from there."""
     reached: dict[str, int] = {}
-    for part in [*catalogue.all(Chunk), *catalogue.all(SearchedPart)]:
+    parts: list[Chunk | SearchedPart] = [*catalogue.all(Chunk), *catalogue.all(SearchedPart)]
+    for part in parts:
         reached[part.episode] = max(part.end_pts, reached.get(part.episode, part.end_pts))
     known = {episode.id: episode for episode in catalogue.some(Episode, reached)}
     return [
