@@ -15,8 +15,10 @@ from torch.nn import functional
 from cascades.compiled import in_slices
 from train.kernels.pooling import WIDEST, back_through, pool_pairs, pool_windows, spread
 
-AT_ONCE = 4
-"""pictures; what their convolution makes should fit into a core's share of the cache"""
+AT_ONCE_BYTES = 2**21
+"""of what a convolution makes; it should stay in the cache"""
+SUMMED = 4
+"""pictures whose gradients are summed by one thread"""
 
 
 def convolved(images_NCHW: Tensor, convolution: nn.Conv2d, pool: int) -> Tensor:
@@ -48,7 +50,7 @@ class _Convolved(torch.autograd.Function):
         shape = (count, len(weight), (height - 2) // pool, (width - 2) // pool)
         pooled = torch.empty(shape, memory_format=torch.channels_last)
         places = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
-        for part, largest, where in zip(*(t.split(AT_ONCE) for t in (images, pooled, places)), strict=True):
+        for part, largest, where in _parts(images, pooled, places, weight=weight):
             made = _array(functional.conv2d(part, weight, bias))
             if pool == 2:
                 pool_pairs(made, _array(largest), _array(where))
@@ -70,24 +72,24 @@ def _to_weights(
     images: Tensor, weight: Tensor, gradient: Tensor, places: Tensor, pool: int
 ) -> tuple[None, Tensor, Tensor]:
     """The gradients of weight and bias where the images need none: few channels, which a dense product suits best."""
-    count, _, height, width = images.shape
+    _, _, height, width = images.shape
     weights, biases = torch.zeros_like(weight), torch.zeros(len(weight))
-    dense = torch.zeros((min(count, AT_ONCE), len(weight), height - 2, width - 2)).to(memory_format=torch.channels_last)
-    for part, given, where in zip(*(t.split(AT_ONCE) for t in (images, gradient, places)), strict=True):
-        spread(_array(given), _array(where), pool, _array(dense[: len(part)]), biases.numpy())
-        weights += torch.ops.aten.convolution_backward(
-            dense[: len(part)], part, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]
-        )[1]
+    parts = _parts(images, gradient, places, weight=weight)
+    room = torch.zeros((len(parts[0][0]), height - 2, width - 2, len(weight)))
+    for part, given, where in parts:
+        spread(_array(given), _array(where), pool, room.numpy(), biases.numpy())
+        made = room[: len(part)].permute(0, 3, 1, 2)
+        weights += torch.nn.grad.conv2d_weight(part, weight.shape, made)
     return None, weights, biases
 
 
 def _to_images_and_weights(
     images: Tensor, weight: Tensor, gradient: Tensor, places: Tensor, pool: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of images, weight and bias, summed over every AT_ONCE pictures first, then over these."""
+    """The gradients of images, weight and bias, summed over SUMMED pictures each first, then over these."""
     outputs, channels, _, _ = weight.shape
     count, _, height, width = images.shape
-    groups = -(-count // AT_ONCE)
+    groups = -(-count // SUMMED)
     weights, biases = torch.zeros((groups, outputs, 3, 3 * channels)), torch.zeros((groups, outputs))
     into = torch.zeros((count, height, width * channels))
     arrays = (
@@ -99,14 +101,21 @@ def _to_images_and_weights(
 
     def work(first: int, end: int) -> None:
         for group in range(first, end):
-            start = group * AT_ONCE
+            start = group * SUMMED
             sums = weights[group].numpy(), biases[group].numpy(), into.numpy()
-            back_through(*arrays, pool, start, min(start + AT_ONCE, count), *sums)
+            back_through(*arrays, pool, start, min(start + SUMMED, count), *sums)
 
     in_slices(work, groups, -(-groups // torch.get_num_threads()))
     image_gradient = into.reshape(count, height, width, channels).permute(0, 3, 1, 2)
     weight_gradient = weights.sum(dim=0).reshape(outputs, 3, 3, channels).permute(0, 3, 1, 2)
     return image_gradient, weight_gradient, biases.sum(dim=0)
+
+
+def _parts(*tensors_N: Tensor, weight: Tensor) -> list[tuple[Tensor, ...]]:
+    """The tensors in slices of so many pictures (the first are the images) as go through the convolution at once."""
+    _, _, height, width = tensors_N[0].shape
+    each = 4 * len(weight) * (height - 2) * (width - 2)
+    return list(zip(*(tensor.split(max(1, AT_ONCE_BYTES // each)) for tensor in tensors_N), strict=True))
 
 
 def _array(tensor_NCHW: Tensor) -> Any:
