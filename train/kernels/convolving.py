@@ -1,8 +1,8 @@
 """A convolution 3x3, max-pooling and ReLU as one step of autograd on the CPU, at half of what torch's own three cost.
 
 A few pictures at a time go through convolution and pooling, so that what is not kept stays in the cache and no fresh
-memory is asked for; and back go only the values that were the largest of their window. The sums over pictures are made
-in an order of their own, so the bits do not depend on the number of threads.
+memory is asked for; and only what was the largest of its window sends a gradient back. How pictures are grouped does not
+depend on the number of threads.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+from torch.nn.grad import conv2d_weight
 
 from cascades.compiled import in_slices
 from train.kernels.pooling import WIDEST, back_through, pool_pairs, pool_windows, spread
@@ -47,18 +48,17 @@ class _Convolved(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, pool: int) -> Tensor:
         count, _, height, width = images.shape
-        shape = (count, len(weight), (height - 2) // pool, (width - 2) // pool)
-        pooled = torch.empty(shape, memory_format=torch.channels_last)
-        places = torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+        shape_NhwC = count, (height - 2) // pool, (width - 2) // pool, len(weight)
+        pooled, places = torch.empty(shape_NhwC), torch.empty(shape_NhwC, dtype=torch.uint8)
         for part, largest, where in _parts(images, pooled, places, weight=weight):
             made = _array(functional.conv2d(part, weight, bias))
             if pool == 2:
-                pool_pairs(made, _array(largest), _array(where))
+                pool_pairs(made, largest.numpy(), where.numpy())
             else:
-                pool_windows(made, pool, _array(largest), _array(where))
+                pool_windows(made, pool, largest.numpy(), where.numpy())
         ctx.save_for_backward(images, weight, places)
         ctx.pool = pool
-        return pooled
+        return pooled.permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
@@ -77,9 +77,8 @@ def _to_weights(
     parts = _parts(images, gradient, places, weight=weight)
     room = torch.zeros((len(parts[0][0]), height - 2, width - 2, len(weight)))
     for part, given, where in parts:
-        spread(_array(given), _array(where), pool, room.numpy(), biases.numpy())
-        made = room[: len(part)].permute(0, 3, 1, 2)
-        weights += torch.nn.grad.conv2d_weight(part, weight.shape, made)
+        spread(_array(given), where.numpy(), pool, room.numpy(), biases.numpy())
+        weights += conv2d_weight(part, weight.shape, room[: len(part)].permute(0, 3, 1, 2))
     return None, weights, biases
 
 
@@ -96,7 +95,7 @@ def _to_images_and_weights(
         _array(images).reshape(count, height, width * channels),
         _array(weight).reshape(outputs, 3, 3 * channels),
         _array(gradient),
-        _array(places),
+        places.numpy(),
     )
 
     def work(first: int, end: int) -> None:

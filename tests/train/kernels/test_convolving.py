@@ -84,17 +84,13 @@ def test_of_equal_values_the_first_learns() -> None:
     assert images.grad.nonzero().tolist() == [[0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("shape", [(17, 3, 20, 20), (17, 32, 13, 13)])
-def test_the_bits_are_the_same_on_any_number_of_threads(
-    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    images, convolution, before = pictures(*shape) - 0.5, layer(shape[1], 32), torch.get_num_threads()
-    found = []
+def test_the_bits_of_a_middle_layer_are_the_same_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, convolution, before, found = pictures(17, 32, 13, 13) - 0.5, layer(32, 32), torch.get_num_threads(), []
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             monkeypatch.setenv("TOONSIFT_THREADS", str(threads))
-            found.append(found_by(convolved, images, convolution, 2, shape[1] != 3))
+            found.append(found_by(convolved, images, convolution, 2, True))
     finally:
         torch.set_num_threads(before)
     for other in found[1:]:
