@@ -33,7 +33,7 @@ def _moved(
     right, bottom, size = np.float32(wide - 1), np.float32(high - 1), Index(moved_SS3.shape[0])
     row_x, row_y = placement_23[0, 1], placement_23[1, 1]
     step_x, step_y = placement_23[0, 0] * half_wide, placement_23[1, 0] * half_high
-    total = 0.0
+    total = np.float64(0)
     for y in range(size):
         v = step * np.float32(y) + begin
         start_x = (row_x * v + placement_23[0, 2] + one) * half_wide - half

@@ -25,7 +25,7 @@ SUMMED = 4
 def convolved(images_NCHW: Tensor, convolution: nn.Conv2d, pool: int) -> Tensor:
     """`relu(max_pool2d(convolution(images), pool))` of a 3x3 convolution without border."""
     if _kernels_fit(images_NCHW, convolution, pool):
-        pooled: Tensor = _Convolved.apply(images_NCHW, convolution.weight, convolution.bias, pool)  # type: ignore[no-untyped-call]
+        pooled: Tensor = _Convolved.apply(images_NCHW, convolution.weight, convolution.bias, pool)
         return pooled
     # ReLU is monotone, so pooling first gives the same bits and rectifies far fewer values.
     return functional.relu(functional.max_pool2d(convolution(images_NCHW), pool))
@@ -61,7 +61,7 @@ class _Convolved(torch.autograd.Function):
         return pooled.permute(0, 3, 1, 2)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         images, weight, places = ctx.saved_tensors
         back = _to_images_and_weights if ctx.needs_input_grad[0] else _to_weights
@@ -78,7 +78,8 @@ def _to_weights(
     room = torch.zeros((len(parts[0][0]), height - 2, width - 2, len(weight)))
     for part, given, where in parts:
         spread(_array(given), where.numpy(), pool, room.numpy(), biases.numpy())
-        weights += conv2d_weight(part, weight.shape, room[: len(part)].permute(0, 3, 1, 2))
+        made = room[: len(part)].permute(0, 3, 1, 2)
+        weights += conv2d_weight(part, weight.shape, made)  # type: ignore[no-untyped-call]
     return None, weights, biases
 
 
@@ -114,7 +115,7 @@ def _parts(*tensors_N: Tensor, weight: Tensor) -> list[tuple[Tensor, ...]]:
     """The tensors in slices of so many pictures (the first are the images) as go through the convolution at once."""
     _, _, height, width = tensors_N[0].shape
     each = 4 * len(weight) * (height - 2) * (width - 2)
-    return list(zip(*(tensor.split(max(1, AT_ONCE_BYTES // each)) for tensor in tensors_N), strict=True))
+    return list(zip(*(torch.split(tensor, max(1, AT_ONCE_BYTES // each)) for tensor in tensors_N), strict=True))
 
 
 def _array(tensor_NCHW: Tensor) -> Any:

@@ -41,6 +41,7 @@ class Hill(nn.Module):
         """Class scores (N, C) of normalised float images (N, 3, S, S)."""
         features = images_N3SS
         for convolution, pool in zip(self.convolutions, self.pools, strict=True):
+            assert isinstance(convolution, nn.Conv2d)
             features = convolved(features, convolution, pool)
         features = self.dropout(features.flatten(1))
         scores: Tensor = self.scores(functional.relu(self.dense(features)))
