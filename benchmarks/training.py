@@ -1,11 +1,12 @@
-"""What an epoch costs: `python -m benchmarks.training [--repeats 5] [--images 512]`.
+"""What an epoch costs: `python -m benchmarks.training [--repeats 5] [--images 512] [--nets hill resnet18]`.
 
 CPU seconds (user and system, all threads) per image, each method measured in turn in one process, the least of the
-repeats. *bare* is forward, backward and step on tensors that lie ready, augmented already; *toonsift* is `train.loop.fit`
-itself with augmentation (validation and files of an epoch beside it, by a row of their own); *peer* is ImageFolder,
-DataLoader without workers and torchvision's PIL transforms with the same changes, on the net as one writes it down
-(ReLU before pooling, channels first in memory); *peer, our net* takes the net as `train` has it. A GPU, when there is one, is measured
-in seconds as well.
+repeats; every epoch begins with the same weights, because what a net has learned changes its cost. *bare* is forward,
+backward and step of our net on tensors that lie ready, augmented already; *toonsift* is `train.loop.fit` itself with
+augmentation, its checkpoint and its line of metrics; *peer* is ImageFolder, DataLoader without workers and torchvision's
+PIL transforms with the same changes, on the net as one writes it down (ReLU before pooling, channels first in memory,
+torch's own convolutions and poolings); *peer, our net* takes the net as `train` has it. A GPU, when there is one, is
+measured in seconds as well.
 """
 
 import argparse
@@ -71,6 +72,16 @@ def fresh(net: str, options: TrainOptions, train: Split) -> nn.Module:
     return on_device(built, train.labels.device)
 
 
+def beginning(module: nn.Module) -> Callable[[], None]:
+    """Puts the weights back to what they are now."""
+    weights = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+    def begin() -> None:
+        module.load_state_dict(weights)
+
+    return begin
+
+
 def bare(net: str, options: TrainOptions, train: Split) -> Callable[[], None]:
     """Forward, backward and step over batches that are ready."""
     module, changes = fresh(net, options, train), augment_options(options) or AugmentOptions()
@@ -83,8 +94,10 @@ def bare(net: str, options: TrainOptions, train: Split) -> Callable[[], None]:
     ]  # fmt: skip
     targets = torch.split(train.targets, options.batch_size)
     on_tensor_cores = torch.autocast(train.labels.device.type, torch.bfloat16, enabled=options.amp)
+    begin = beginning(module)
 
     def run() -> None:
+        begin()
         module.train()
         for images, wanted in zip(ready, targets, strict=True):
             with on_tensor_cores:
@@ -105,8 +118,10 @@ def ours(net: str, options: TrainOptions, train: Split, folder: Path) -> Callabl
     )  # fmt: skip
     none = Split(examples=(), images=train.images[:0], labels=train.labels[:0], targets=train.targets[:0])
     data, module = Examples(train=train, val=none, test=none), fresh(net, options, train)
+    begin = beginning(module)
 
     def go() -> None:
+        begin()
         with tempfile.TemporaryDirectory(dir=folder) as place:
             fit(run, module, build_loss(train, options), data, Path(place), Silent(), ALONE)
 
@@ -141,9 +156,10 @@ def peer(module: nn.Module, options: TrainOptions, train: Split, folder: Path) -
         datasets.ImageFolder(str(folder), change), options.batch_size, shuffle=True, num_workers=workers,
         persistent_workers=workers > 0,
     )  # fmt: skip
-    optimizer = build_optimizer(module, options)
+    optimizer, begin = build_optimizer(module, options), beginning(module)
 
     def run() -> None:
+        begin()
         module.train()
         for images, labels in loader:
             scores: Tensor = module(images.to(device))
@@ -179,6 +195,8 @@ def compare(net: str, options: TrainOptions, count: int, folder: Path, repeats: 
         found = {name: [] for name in runs}  # type: dict[str, list[float]]
         for _ in range(repeats):
             for name, run in runs.items():
+                if with_peer:
+                    run()  # the one before left the allocator in another state, which this one would pay for
                 found[name].append(seconds_of(run, device))
     least = {name: min(times) / len(train) for name, times in found.items()}
     what = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -207,17 +225,20 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--nets", nargs="+", choices=("hill", "resnet18"), default=("hill", "resnet18"))
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     nets.NETS.setdefault("resnet18", resnet18)
     cuda = torch.cuda.is_available()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "images"
-        pictures(16_384 if cuda else chosen.images, folder)
+        pictures(16_384 if cuda else max(256, chosen.images), folder)
         hill = TrainOptions(device="cpu").resolved()
         large = TrainOptions(device="cpu", image_size=128, optimizer="sgd").resolved()
-        compare("hill", hill, chosen.images, folder, chosen.repeats, True)
-        compare("resnet18", large, max(64, chosen.images // 4), folder, max(2, chosen.repeats // 2), False)
+        if "hill" in chosen.nets:
+            compare("hill", hill, chosen.images, folder, chosen.repeats, True)
+        if "resnet18" in chosen.nets:
+            compare("resnet18", large, max(256, chosen.images // 2), folder, max(2, chosen.repeats // 2), False)
         if cuda:
             for net, options in (("hill", hill), ("resnet18", large)):
                 fast = replace(options, device="cuda", amp=True, deterministic=False, batch_size=1024)

@@ -45,6 +45,18 @@ def compiled(function: Kernel) -> Kernel:
         return cast(Kernel, numba.njit(nogil=True)(function))
 
 
+def contracted(function: Kernel) -> Kernel:
+    """As `compiled`, but a product and the sum that it goes into are rounded once: twice as fast where both are many.
+
+    The bits are the same in every run on one kind of processor, not between kinds; there is no check for division by 0.
+    """
+    options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+    try:
+        return cast(Kernel, numba.njit(cache=True, **options)(function))
+    except RuntimeError:  # no folder is writable
+        return cast(Kernel, numba.njit(**options)(function))
+
+
 _sharers = 1
 
 

@@ -3,10 +3,13 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cascades.compiled import in_slices
+from train.kernels.changing import change
 from train.options import TrainOptions
 
 
@@ -77,23 +80,42 @@ def draw_changes(count: int, generator: torch.Generator, options: AugmentOptions
 
 
 def changed(images_N3HW: Tensor, size: int, draws_NK: Tensor, options: AugmentOptions) -> Tensor:
-    """Float images (N, 3, size, size) in 0..1: each of the uint8 ones (N, 3, H, W) changed as its draws say."""
+    """Float images (N, 3, size, size) in 0..1: each of the uint8 ones (N, 3, H, W) changed as its draws say.
+
+    CPU and CUDA agree to 1e-4 of the range; on the CPU the bits do not depend on the number of threads.
+    """
     with torch.no_grad():
         draws = draws_NK.to(images_N3HW.device, non_blocking=True)
         usual, more = draws[:, :USUAL_DRAWS], draws[:, USUAL_DRAWS:]
-        images = functional.grid_sample(
-            as_float(images_N3HW),
-            _grid(_placements(usual[:, :5], more[:, :4], options), size),
-            mode="bilinear",
-            padding_mode="border",
-            align_corners=False,
-        )
-        images = _recoloured(images, usual[:, 5:], options)
+        spans = torch.tensor((options.brightness, options.contrast, options.colour), device=draws.device)
+        placements, factors = _placements(usual[:, :5], more[:, :4], options), 1 + (usual[:, 5:] * 2 - 1) * spans
+        move = _moved_by_kernel if images_N3HW.device.type == "cpu" else moved_by_torch
+        images = move(images_N3HW, size, placements, factors)
         if options.hue:
             images = _hue_turned(images, (more[:, 4] * 2 - 1) * options.hue)
         if options.erasing:
             images = _erased(images, more[:, 5:], options.erasing)
         return images
+
+
+def moved_by_torch(images_N3HW: Tensor, size: int, placements_N23: Tensor, factors_N3: Tensor) -> Tensor:
+    """Float images moved as the placements say, then recoloured by factors of brightness, contrast and colour."""
+    images = functional.grid_sample(
+        as_float(images_N3HW), _grid(placements_N23, size), mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return _recoloured(images, factors_N3)
+
+
+def _moved_by_kernel(images_N3HW: Tensor, size: int, placements_N23: Tensor, factors_N3: Tensor) -> Tensor:
+    """The same on a CPU, at a sixth of the cost."""
+    found = torch.empty((len(images_N3HW), size, size, 3))
+    arrays = images_N3HW.permute(0, 2, 3, 1).contiguous().numpy(), placements_N23.numpy(), factors_N3.numpy()
+
+    def work(first: int, end: int) -> None:
+        change(*arrays, np.array(GREY, dtype=np.float32), first, end, found.numpy())
+
+    in_slices(work, len(found), -(-len(found) // torch.get_num_threads()))
+    return found.permute(0, 3, 1, 2)
 
 
 def augmented(images_N3HW: Tensor, size: int, generator: torch.Generator, options: AugmentOptions) -> Tensor:
@@ -136,9 +158,8 @@ def _grid(placements_N23: Tensor, size: int) -> Tensor:
     return across * place.reshape(1, 1, size, 1) + (down * place.reshape(1, size, 1, 1) + moved)
 
 
-def _recoloured(images_N3SS: Tensor, draws_N3: Tensor, options: AugmentOptions) -> Tensor:
-    spans = torch.tensor((options.brightness, options.contrast, options.colour), device=draws_N3.device)
-    brightness, contrast, colour = (1 + (draws_N3 * 2 - 1) * spans).reshape(-1, 3, 1, 1, 1).unbind(dim=1)
+def _recoloured(images_N3SS: Tensor, factors_N3: Tensor) -> Tensor:
+    brightness, contrast, colour = factors_N3.reshape(-1, 3, 1, 1, 1).unbind(dim=1)
     images = images_N3SS * brightness
     weights = torch.tensor(GREY, device=images.device).reshape(1, 3, 1, 1)
     grey = (images * weights).sum(dim=1, keepdim=True)

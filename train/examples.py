@@ -48,7 +48,8 @@ class Split:
 
     def pictures(self, rows: Tensor) -> Tensor:
         """(n, 3, S, S) uint8 of these row numbers, on the labels' device, channels last in memory."""
-        found = self.images.index_select(0, rows.to(self.images.device))
+        in_rows_NSS3 = self.images.permute(0, 2, 3, 1)  # each picture is one piece of memory then
+        found = in_rows_NSS3.index_select(0, rows.to(self.images.device)).permute(0, 3, 1, 2)
         return found.to(self.labels.device, non_blocking=True)
 
     @property

@@ -3,7 +3,16 @@ import pytest
 import torch
 
 from tests.train.faces import draw_face
-from train.augment import AugmentOptions, as_float, augment_options, augmented, changed, draw_changes
+from train.augment import (
+    AugmentOptions,
+    _moved_by_kernel,
+    as_float,
+    augment_options,
+    augmented,
+    changed,
+    draw_changes,
+    moved_by_torch,
+)
 from train.examples import letterboxed
 from train.options import TrainOptions
 
@@ -120,3 +129,46 @@ def test_a_share_of_the_batch_is_changed_as_in_the_whole() -> None:
     draws = draw_changes(7, seeded(), options)
     whole = changed(images, 30, draws, options)
     torch.testing.assert_close(changed(images[1::2], 30, draws[1::2], options), whole[1::2])
+
+
+def placed(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Placements and factors that turn, mirror, leave the picture on all sides and make it too bright."""
+    chance = seeded(3)
+    placements = torch.randn((count, 2, 3), generator=chance) * torch.tensor([0.9, 0.9, 0.4])
+    return placements, torch.rand((count, 3), generator=chance) * 2
+
+
+@pytest.mark.parametrize(("side", "size"), [(36, 30), (30, 47), (25, 1), (1, 8)])
+def test_the_kernel_and_torch_agree(side: int, size: int) -> None:
+    noise = torch.randint(0, 256, (9, 3, side, side + 5), generator=seeded(), dtype=torch.uint8)
+    kernel, plain = (way(noise, size, *placed(9)) for way in (_moved_by_kernel, moved_by_torch))
+    assert kernel.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(kernel, plain, atol=1e-4, rtol=0)
+    assert (kernel - plain).abs().mean() < 1e-6
+    assert size == 1 or 0.01 < (kernel == 1).float().mean() < 0.9
+
+
+def test_the_kernel_gives_the_same_bits_on_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, before, found = faces(11, 36), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            monkeypatch.setenv("TOONSIFT_THREADS", str(threads))
+            found.append(_moved_by_kernel(images, 30, *placed(11)))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_pictures_off_the_map_are_the_borders_colour() -> None:
+    placements = torch.tensor([[1.0, 0.0, 50.0], [0.0, 1.0, 0.0]]).expand(2, 2, 3)
+    images = torch.zeros((2, 3, 8, 8), dtype=torch.uint8)
+    images[:, :, :, -1] = 255
+    assert (_moved_by_kernel(images, 8, placements, torch.ones(2, 3)) == 1).all()
+
+
+def test_a_placement_that_is_no_number_reads_nothing_beyond_the_picture() -> None:
+    images = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+    for bad in (torch.nan, torch.inf, -torch.inf, 1e30):
+        assert (_moved_by_kernel(images, 8, torch.full((1, 2, 3), bad), torch.ones(1, 3)) == 1).all()

@@ -5,6 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
+from train.kernels.convolving import convolved
 from train.options import TrainOptions
 
 FILTERS = 32
@@ -40,8 +41,8 @@ class Hill(nn.Module):
         """Class scores (N, C) of normalised float images (N, 3, S, S)."""
         features = images_N3SS
         for convolution, pool in zip(self.convolutions, self.pools, strict=True):
-            # ReLU is monotone, so pooling first gives the same bits and rectifies far fewer values.
-            features = functional.relu(functional.max_pool2d(convolution(features), pool))
+            assert isinstance(convolution, nn.Conv2d)
+            features = convolved(features, convolution, pool)
         features = self.dropout(features.flatten(1))
         scores: Tensor = self.scores(functional.relu(self.dense(features)))
         return scores
