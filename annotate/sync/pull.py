@@ -13,11 +13,11 @@ from typing import Any
 from annotate.options import AnnotateOptions, split_name
 from annotate.server.access import Access
 from annotate.studio import Studio
-from annotate.sync.answers import Annotation, Question, Saying, UnusableError, read_annotation
+from annotate.sync.answers import Annotation, Question, Saying, UnusableError, moment_of, read_annotation
 from annotate.sync.homes import Homes
 from annotate.sync.projects import OurProject, characters_of, choices_in
 from annotate.sync.state import State, keep_state, read_state
-from annotate.told import Json
+from annotate.told import Json, number_in
 from pipeline.core.answers import counting
 from pipeline.core.files import digest_of
 from pipeline.core.progress import Progress, Silent
@@ -82,6 +82,7 @@ class _Pull:
         self.done = Pulled(interface_changed=bool(self.state.config) and self.state.config != project.there.config)
         self.known = _known(workspace, project.source)
         self.new: dict[str, Label] = {}
+        self.aside = {row.get("annotation"): row for row in self.state.quarantined}
 
     def run(self, *, full: bool, progress: Progress) -> Pulled:
         with progress.step(f"pull {self.project.name}", None, "tasks") as step:
@@ -90,8 +91,8 @@ class _Pull:
             step.advance(len(self.state.annotations))
         with self.workspace.catalogue.transaction():
             self.workspace.catalogue.put(self.new.values())
+        self.done.quarantined = self.state.quarantined = list(self.aside.values())
         keep_state(self.workspace, self.project.name, self.state)
-        self.done.quarantined = self.state.quarantined
         self.done.conflicts = conflicts_of(self.workspace.catalogue.all(Label))
         return self.done
 
@@ -99,11 +100,15 @@ class _Pull:
         """Takes what changed since the watermark; False where the server then has other answers than we know of."""
         since = datetime.fromisoformat(self.state.watermark) - timedelta(seconds=OVERLAP_SECONDS)
         tasks = self.studio.answered_since(self.project.there.id, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        of_task: dict[int, list[str]] = defaultdict(list)
+        for id, number in self.state.annotations.items():
+            of_task[number].append(id)
         for task in tasks:
             rows = _annotations(task)
-            here = {row["id"] for row in rows if isinstance(row.get("id"), int)}
-            for id in [a for a, t in self.state.annotations.items() if t == task.get("id") and int(a) not in here]:
-                self._withdraw(int(id))
+            here = {str(row.get("id")) for row in rows}
+            for id in of_task.get(number_in(task, "id"), []):
+                if id not in here:
+                    self._withdraw(int(id))
             self._take(task, rows)
         there = self.studio.project(self.project.there.id)
         return len(self.state.annotations) == there.answers + there.skips
@@ -112,7 +117,7 @@ class _Pull:
         self.done.full = True
         tasks = self.studio.export(self.project.there.id)
         here = {row.get("id") for task in tasks for row in _annotations(task)}
-        self.state.quarantined = []
+        self.aside = {}
         missing = {key: rows for key, rows in self.known.items() if _number_of(key) not in here}
         for id in [int(a) for a in self.state.annotations if int(a) not in here]:
             self.state.annotations.pop(str(id))
@@ -145,23 +150,25 @@ class _Pull:
             id, number = row.get("id"), task.get("id")
             if isinstance(id, int) and isinstance(number, int):
                 self.state.annotations[str(id)] = number
-                self.state.quarantined = [q for q in self.state.quarantined if q.get("annotation") != id]
+                self.aside.pop(id, None)
             try:
                 self._store(read_annotation(task, row, self.question))
             except UnusableError as error:
                 self._quarantine(task, row, str(error))
 
     def _quarantine(self, task: Json, row: Json, reason: str) -> None:
+        """Keeps an answer aside. One that was taken as it is and whose choice went since stands as it was taken."""
+        known = self.known.get(f"{self.project.key}/{row.get('id')}", {})
+        if any(label.created == moment_of(row) for label in known.values()):
+            return
         data = task.get("data")
         who = row.get("completed_by")
-        self.state.quarantined.append(
-            {
-                "annotation": row.get("id"), "task": task.get("id"),
-                "ref": str(data.get("ref") or "")[:200] if isinstance(data, dict) else "",
-                "annotator": self.emails.get(who, "") if isinstance(who, int) else "", "reason": reason,
-            }
-        )  # fmt: skip
-        for label in list(self.known.get(f"{self.project.key}/{row.get('id')}", {}).values()):
+        self.aside[row.get("id")] = {
+            "annotation": row.get("id"), "task": task.get("id"),
+            "ref": str(data.get("ref") or "")[:200] if isinstance(data, dict) else "",
+            "annotator": self.emails.get(who, "") if isinstance(who, int) else "", "reason": reason,
+        }  # fmt: skip
+        for label in list(known.values()):
             self._withdraw_one(label)  # what it said before it was changed to this
 
     def _store(self, one: Annotation) -> None:
