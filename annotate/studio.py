@@ -53,6 +53,10 @@ class Studio:
         found = (account_in(row) for row in self.wire.rows("/api/users/"))
         return {account.id: account.email for account in found}
 
+    def invitation(self) -> str:
+        """The token of the link by which people may sign up."""
+        return str(self.wire.object("GET", "/api/invite").get("token") or "")
+
     # --- projects
 
     def projects(self) -> list[Project]:

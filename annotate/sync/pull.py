@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from annotate.options import AnnotateOptions, split_name
-from annotate.server.access import Access
+from annotate.server.access import Access, annotator_of
 from annotate.studio import Studio
 from annotate.sync.answers import Annotation, Question, Saying, UnusableError, moment_of, read_annotation
 from annotate.sync.homes import Homes
@@ -201,10 +201,13 @@ class _Pull:
         )  # fmt: skip
 
     def _annotator(self, one: Annotation) -> str:
-        """By e-mail; in a replica the account that toonsift made stands for the one it is named after."""
+        """By name or e-mail; in a replica the account that toonsift made stands for the one it is named after."""
         email = one.email or self.emails.get(one.account, "") or f"account {one.account}"
         replica = split_name(self.project.name)[1]
-        return replica if replica and email == self.access.user else email[:80]
+        name = annotator_of(email)
+        if replica and (email == self.access.user or name == replica.lower()):
+            return replica
+        return name[:80]
 
     def _withdraw(self, number: int) -> None:
         self.state.annotations.pop(str(number), None)

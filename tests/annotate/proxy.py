@@ -14,6 +14,8 @@ FAULTS = ("500 before", "502 after", "dropped before", "dropped after", "slow be
 SLOW_SECONDS = 2.5
 Plan = Callable[[str, str], str]
 """(method, path) -> a fault, or nothing"""
+Rewrite = Callable[[str, bytes], bytes]
+"""(path, what the server answered) -> what the client gets"""
 
 
 class FaultProxy:
@@ -22,6 +24,7 @@ class FaultProxy:
     def __init__(self, target: str) -> None:
         self.target = urlsplit(target)
         self.plan: Plan = lambda method, path: ""
+        self.rewrite: Rewrite = lambda path, content: content
         self.seen: list[tuple[str, str, str]] = []
         self._busy = 0
         self._lock = threading.Lock()
@@ -84,7 +87,7 @@ class FaultProxy:
             time.sleep(SLOW_SECONDS)
         elif fault.endswith("after"):
             return self._fault(request, fault)
-        self._answer(request, status, headers, answer)
+        self._answer(request, status, headers, self.rewrite(request.path, answer))
         return None
 
     def _forward(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str, bytes]:
