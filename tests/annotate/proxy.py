@@ -115,6 +115,8 @@ class FaultProxy:
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(content)))
         request.send_header("Connection", "close")
+        if 300 <= status < 400:
+            request.send_header("Location", "http://portal.invalid/")
         request.end_headers()
         if content:
             request.wfile.write(content)
