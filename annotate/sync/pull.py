@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from annotate.agreement.answers import evidence
 from annotate.options import AnnotateOptions, split_name
 from annotate.server.access import Access, annotator_of
 from annotate.studio import Studio
@@ -18,7 +19,6 @@ from annotate.sync.homes import Homes
 from annotate.sync.projects import OurProject, characters_of, choices_in
 from annotate.sync.state import State, keep_state, read_state
 from annotate.told import Json, number_in
-from pipeline.core.answers import counting
 from pipeline.core.files import digest_of
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import Label
@@ -225,11 +225,11 @@ class _Pull:
 
 
 def conflicts_of(labels: Iterable[Label]) -> list[dict[str, Any]]:
-    """Crops whose annotators' latest answers name different emotions: `crop`, `answers` {annotator: emotion}."""
-    answers: dict[str, dict[str, str]] = defaultdict(dict)
-    for label in counting(labels):
-        if label.emotion:
-            answers[label.crop][label.annotator] = label.emotion
+    """Crops of which annotators say different emotions: `crop`, `answers` {annotator: emotion}."""
+    answers = {
+        crop: {label.annotator: label.emotion for label in given if label.emotion}
+        for crop, given in evidence(labels).items()
+    }
     return [{"crop": crop, "answers": said} for crop, said in answers.items() if len(set(said.values())) > 1]
 
 
