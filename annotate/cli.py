@@ -102,7 +102,12 @@ def stop(ctx: typer.Context) -> None:
 @app.command()
 def invite(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(help="ann bob: those of `push --annotators`; or e-mail addresses.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="ann bob: those of `push --annotators`; or e-mail addresses. Default: print the sign-up link."
+        ),
+    ] = None,
     new_password: Annotated[
         bool, typer.Option("--new-password", help="Also for accounts that are there: one was forgotten.")
     ] = False,
@@ -110,11 +115,17 @@ def invite(
     token: Token = "",
 ) -> None:
     """Make accounts for annotators; each password is shown this once and kept nowhere."""
-    from annotate.inviting import invite
+    from annotate.inviting import invite, sign_up_link
 
     session = session_of(ctx)
     workspace = session.workspace()
     access, studio = _studio(workspace, url, token)
+    if not names:
+        link = sign_up_link(studio)
+        session.emit(
+            {"url": studio.url, "accounts": [], "link": link}, [f"who opens {link} chooses e-mail and password"]
+        )
+        return
     done = invite(workspace, studio, access, names, new_password=new_password)
     session.emit(
         {"url": studio.url, "accounts": [asdict(one) for one in done]},

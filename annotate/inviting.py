@@ -66,6 +66,11 @@ def invite(
     ]
 
 
+def sign_up_link(studio: Studio) -> str:
+    """Where people make accounts themselves; whoever has the link may."""
+    return f"{studio.url}/user/signup/?token={studio.invitation()}"
+
+
 def _invited(workspace: Workspace, studio: Studio, name: str, user: str, *, there: bool, new_password: bool) -> Invited:
     """One of them; a failure is told, not raised, for the passwords of the others must not be lost."""
     if there and not new_password:

@@ -4,9 +4,9 @@ import pytest
 
 from annotate.answering import pull_all
 from annotate.asking import Order, ask
-from annotate.inviting import invite
+from annotate.inviting import invite, sign_up_link
 from annotate.options import AnnotateOptions, Kind
-from annotate.pages import logged_in
+from annotate.pages import logged_in, sign_up
 from annotate.server.access import Access
 from annotate.studio import Studio
 from annotate.sync.projects import find_project
@@ -107,6 +107,15 @@ def test_one_that_fails_does_not_cost_the_others_their_passwords(
     assert (first.status, second.status) == ("made", "failed")
     assert first.password
     assert "made no account vic@localhost" in second.reason
+
+
+def test_the_link_lets_people_choose_their_own_password(studio: Studio, access: Access) -> None:
+    link = sign_up_link(studio)
+    assert link.startswith(f"{access.url}/user/signup/?token=")
+    with pytest.raises(StudioRefusedError, match="made no account .* invitation link"):
+        sign_up(access.url, "not-" + link.rpartition("=")[2], "eve@example.org", "of her own choice")
+    sign_up(access.url, link.rpartition("=")[2], "eve@example.org", "of her own choice")
+    assert "eve@example.org" in studio.accounts().values()
 
 
 def test_names_that_are_none_and_our_own_account_are_refused(
