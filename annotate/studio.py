@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from annotate.told import (
     Account,
@@ -61,8 +62,7 @@ class Studio:
 
     def projects(self) -> list[Project]:
         """All that the token may see."""
-        pages = self.wire.pages("/api/projects/", {}, "results", "count", 100)
-        return [project_in(row) for page in pages for row in page]
+        return [project_in(row) for row in self.wire.pages("/api/projects/")]
 
     def project(self, id: int) -> Project:
         """One project. Raises StudioGoneError when it was deleted."""
@@ -117,7 +117,7 @@ class Studio:
 
     def with_refs(self, project: int, refs: Sequence[str]) -> list[Listed]:
         """The tasks that have one of these keys of ours."""
-        condition = {"filter": "filter:tasks:data.ref", "operator": "in_list", "type": "String", "value": list(refs)}
+        condition = _filter("data.ref", "in_list", "String", list(refs))
         return [listed_in(row) for row in self._tasks(project, [condition], {"include": "id,data"})]
 
     def all_tasks(self, project: int, advance: Callable[[int], None] | None = None) -> Iterator[Listed]:
@@ -127,8 +127,7 @@ class Studio:
 
     def count_ids(self, project: int, ids: Sequence[int]) -> int:
         """How many of the tasks of these numbers are there."""
-        condition = {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number", "value": list(ids)}
-        return self._count(project, [condition])
+        return self._count(project, [_filter("id", "in_list", "Number", list(ids))])
 
     def task(self, id: int) -> Json:
         """One task with its annotations and predictions, as the server writes it."""
@@ -140,25 +139,26 @@ class Studio:
 
     # --- answers
 
-    def export(self, project: int) -> list[Json]:
-        """Every task that has an annotation or a skip, as the server's JSON export writes it: the full truth."""
-        answer = self.wire.ask("GET", f"/api/projects/{project}/export", {"exportType": "JSON"})
-        if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-            raise StudioDoubtError(f"{self.url} answered an export with something else; run the same command again")
-        return answer
+    def answered(self, project: int, since: str = "", advance: Callable[[int], None] | None = None) -> list[Json]:
+        """Every task that has an annotation or a skip, with all its annotations, by number.
 
-    def answered_since(self, project: int, moment: str) -> list[Json]:
-        """Tasks with an annotation or a skip that changed after `moment`, with all their annotations.
+        Read page by page: the server's own export of the same costs it a third more, and of tens of thousands takes minutes
+        without a byte, in which whatever stands between gives up.
 
-        `moment` is UTC like `2026-01-31T12:00:00.000000Z`: any other form makes the server fail.
-
-        A task whose annotations are all deleted is not among them.
+        Args:
+            project: the server's number.
+            since: only tasks that changed after this moment, UTC like `2026-01-31T12:00:00.000000Z`; any other form makes the
+                server fail. A task whose annotations are all deleted is not among them.
+            advance: told how many more were read.
         """
-        changed = {"filter": "filter:tasks:updated_at", "operator": "greater", "type": "Datetime", "value": moment}
+        conditions = [_filter("updated_at", "greater", "Datetime", since)] if since else []
         found: dict[int, Json] = {}
-        for kind in ("total_annotations", "cancelled_annotations"):
-            some = {"filter": f"filter:tasks:{kind}", "operator": "greater", "type": "Number", "value": 0}
-            for row in self._tasks(project, [changed, some], {"fields": "all", "include": ANSWER}, page=500):
+        for kind in (
+            "total_annotations",
+            "cancelled_annotations",
+        ):  # of a task that gets an answer meanwhile the later state
+            some = _filter(kind, "greater", "Number", 0)
+            for row in self._tasks(project, [*conditions, some], {"fields": "all", "include": ANSWER}, advance):
                 found[number_in(row, "id")] = row
         return [found[id] for id in sorted(found)]
 
@@ -178,18 +178,36 @@ class Studio:
     # --- listings
 
     def _tasks(
-        self, project: int, conditions: Sequence[Json], params: Json, advance: Callable[[int], None] | None = None,
-        page: int = PAGE,
-    ) -> Iterator[Json]:  # fmt: skip
-        """Tasks that meet all conditions, in the order of their numbers."""
-        query = json.dumps({"filters": {"conjunction": "and", "items": list(conditions)}, "ordering": ["tasks:id"]})
-        here = {"project": project, "query": query} | params
-        for rows in self.wire.pages("/api/tasks", here, "tasks", "total", page):
-            yield from rows
+        self, project: int, conditions: Sequence[Json], params: Json, advance: Callable[[int], None] | None = None
+    ) -> Iterator[Json]:
+        """Tasks that meet all conditions, in the order of their numbers.
+
+        Each page is asked for by the last number seen, so that what others add or delete meanwhile shifts none.
+        """
+        last = 0
+        while True:
+            beyond = _filter("id", "greater", "Number", last)
+            answer = self._page(project, [*conditions, beyond], params | {"page_size": PAGE})
+            rows = answer.get("tasks")
+            if not isinstance(rows, list):
+                raise StudioDoubtError(self.wire.unreachable("its list of tasks is none"))
+            yield from (as_object(row) for row in rows)
             if advance:
                 advance(len(rows))
+            if not rows or number_in(answer, "total") <= len(rows):
+                return
+            newest = number_in(as_object(rows[-1]), "id")
+            if newest <= last:
+                raise StudioDoubtError(self.wire.unreachable("it lists tasks in another order than asked for"))
+            last = newest
 
     def _count(self, project: int, conditions: Sequence[Json]) -> int:
-        query = json.dumps({"filters": {"conjunction": "and", "items": list(conditions)}})
-        here = {"project": project, "query": query, "page": 1, "page_size": 1, "include": "id"}
-        return number_in(self.wire.object("GET", "/api/tasks", here), "total")
+        return number_in(self._page(project, conditions, {"page_size": 1, "include": "id"}), "total")
+
+    def _page(self, project: int, conditions: Sequence[Json], params: Json) -> Json:
+        query = json.dumps({"filters": {"conjunction": "and", "items": list(conditions)}, "ordering": ["tasks:id"]})
+        return self.wire.object("GET", "/api/tasks", {"project": project, "query": query, "page": 1} | params)
+
+
+def _filter(field: str, operator: str, kind: str, value: Any) -> Json:
+    return {"filter": f"filter:tasks:{field}", "operator": operator, "type": kind, "value": value}

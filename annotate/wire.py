@@ -96,17 +96,17 @@ class Wire:
             raise StudioDoubtError(self.unreachable(f"{path} is no list"))
         return rows
 
-    def pages(self, path: str, params: Json, key: str, total: str, size: int) -> Iterator[list[Json]]:
-        """The pages of a listing of `size` rows each; they end by the total, because the next one is a 404."""
+    def pages(self, path: str) -> Iterator[Json]:
+        """The rows of a listing that comes in numbered pages; they end by the count, because the next page is a 404."""
         page, seen = 1, 0
         while True:
-            answer = self.object("GET", path, params | {"page": page, "page_size": size})
-            rows = answer.get(key)
+            answer = self.object("GET", path, {"page": page, "page_size": 100})
+            rows = answer.get("results")
             if not isinstance(rows, list):
                 raise StudioDoubtError(self.unreachable(f"{path} is no list"))
-            yield [as_object(row) for row in rows]
+            yield from (as_object(row) for row in rows)
             seen, page = seen + len(rows), page + 1
-            if not rows or seen >= number_in(answer, total):
+            if not rows or seen >= number_in(answer, "count"):
                 return
 
     def unreachable(self, why: str) -> str:

@@ -1,7 +1,7 @@
 """`python -m benchmarks.labelling [--tasks N]`: what a push and a pull cost the Label Studio server, in its CPU seconds.
 
 Beside them the bare call that does the same and looks at nothing: one import after the other of the same tasks, and the
-whole export. The server is a real one, started for this in a temporary folder. `--no-peer` leaves the bare import out: with
+server's own export. The server is a real one, started for this in a temporary folder. `--no-peer` leaves the bare import out: with
 `--tasks 60000` it shows that so many work, how long they take, and what memory.
 """
 
@@ -65,17 +65,20 @@ def _measure(workspace: Workspace, server: Server, tasks: int, *, peer: bool) ->
     if bare:
         print(f"push / bare import       {first / bare:.2f}  (wanted: at most 1.3)")
     print(f"push again / push        {again / first:.3f}  (wanted: at most 0.15)", flush=True)
-    _measure_pull(workspace, server, studio, tasks)
+    _measure_pull(workspace, server, studio, tasks, peer=peer)
 
 
-def _measure_pull(workspace: Workspace, server: Server, studio: Studio, tasks: int) -> None:
-    """Every task answered, then 100 more answers: the whole export beside what changed."""
+def _measure_pull(workspace: Workspace, server: Server, studio: Studio, tasks: int, *, peer: bool) -> None:
+    """Every task answered, then 100 more answers: everything beside what changed."""
     name = "emotions.answered"
     project = _project(workspace, studio, name)
     answered = [draft.as_json() | {"annotations": [{"result": [choice("emotion", "face", "happy")]}]} for draft in map(_draft, range(tasks))]  # fmt: skip
     for begin in range(0, tasks, OPTIONS.batch):
         studio.import_tasks(project.there.id, answered[begin : begin + OPTIONS.batch])
-    full = _said("pull, the whole export", server, lambda: _pull(workspace, studio, server, name, full=True), tasks)
+    if peer:
+        export = f"/api/projects/{project.there.id}/export"
+        _said("export, bare call", server, lambda: studio.wire.ask("GET", export, {"exportType": "JSON"}), tasks)
+    full = _said("pull, everything", server, lambda: _pull(workspace, studio, server, name, full=True), tasks)
     pulling.OVERLAP_SECONDS = 2  # instead of waiting until the imports are longer ago than what is asked for again
     time.sleep(4)
     numbers = [listed.id for _, listed in zip(range(NEW_ANSWERS), studio.all_tasks(project.there.id), strict=False)]

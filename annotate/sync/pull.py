@@ -1,11 +1,11 @@
 """Answers on the server -> labels in the catalogue: every annotator's, every skip, every change, nothing overwritten.
 
-The first pull takes the server's export, the full truth. Later ones ask only for what changed since; where the server's
-number of answers then is not what it should be, something was deleted, and the export is taken again.
+The first pull takes every answer, the full truth. Later ones ask only for what changed since; where the server's number of
+answers then is not what it should be, something was deleted, and everything is taken again.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,7 +47,7 @@ class Pulled:
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     """crops whose annotators differ: `crop`, `answers` {annotator: emotion}"""
     full: bool = False
-    """whether the whole export was read"""
+    """whether every answer was read"""
     interface_changed: bool = False
     """whether somebody changed the project's interface on the server"""
 
@@ -64,7 +64,7 @@ def pull(
         access: whose own account answers for the one that a replica is named after.
         project: whose answers.
         options: the lists that answers are from; choices of the interface as it was sent count too.
-        full: take the export even where the changes would do.
+        full: take every answer even where the changes would do.
         progress: of the reading.
     """
     return _Pull(workspace, studio, access, project, options).run(full=full, progress=progress or Silent())
@@ -86,9 +86,8 @@ class _Pull:
 
     def run(self, *, full: bool, progress: Progress) -> Pulled:
         with progress.step(f"pull {self.project.name}", None, "tasks") as step:
-            if full or not self.state.watermark or not self._take_changes():
-                self._take_all()
-            step.advance(len(self.state.annotations))
+            if full or not self.state.watermark or not self._take_changes(step.advance):
+                self._take_all(step.advance)
         with self.workspace.catalogue.transaction():
             self.workspace.catalogue.put(self.new.values())
         self.done.quarantined = self.state.quarantined = list(self.aside.values())
@@ -96,10 +95,10 @@ class _Pull:
         self.done.conflicts = conflicts_of(self.workspace.catalogue.all(Label))
         return self.done
 
-    def _take_changes(self) -> bool:
+    def _take_changes(self, advance: Callable[[int], None]) -> bool:
         """Takes what changed since the watermark; False where the server then has other answers than we know of."""
         since = datetime.fromisoformat(self.state.watermark) - timedelta(seconds=OVERLAP_SECONDS)
-        tasks = self.studio.answered_since(self.project.there.id, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        tasks = self.studio.answered(self.project.there.id, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), advance)
         of_task: dict[int, list[str]] = defaultdict(list)
         for id, number in self.state.annotations.items():
             of_task[number].append(id)
@@ -113,9 +112,9 @@ class _Pull:
         there = self.studio.project(self.project.there.id)
         return len(self.state.annotations) == there.answers + there.skips
 
-    def _take_all(self) -> None:
+    def _take_all(self, advance: Callable[[int], None]) -> None:
         self.done.full = True
-        tasks = self.studio.export(self.project.there.id)
+        tasks = self.studio.answered(self.project.there.id, advance=advance)
         here = {row.get("id") for task in tasks for row in _annotations(task)}
         self.aside = {}
         missing = {key: rows for key, rows in self.known.items() if _number_of(key) not in here}
