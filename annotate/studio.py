@@ -153,13 +153,10 @@ class Studio:
         """
         conditions = [_filter("updated_at", "greater", "Datetime", since)] if since else []
         found: dict[int, Json] = {}
-        for kind in (
-            "total_annotations",
-            "cancelled_annotations",
-        ):  # of a task that gets an answer meanwhile the later state
+        for kind in ("total_annotations", "cancelled_annotations"):
             some = _filter(kind, "greater", "Number", 0)
             for row in self._tasks(project, [*conditions, some], {"fields": "all", "include": ANSWER}, advance):
-                found[number_in(row, "id")] = row
+                found[number_in(row, "id")] = row  # of one that gets an answer meanwhile the later state
         return [found[id] for id in sorted(found)]
 
     def annotate(self, task: int, result: Sequence[Json], *, seconds: float = 0.0, skip: bool = False) -> int:

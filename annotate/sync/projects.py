@@ -161,37 +161,38 @@ def choices_in(interface: str) -> list[tuple[str, str]]:
 def _show_pictures(workspace: Workspace, studio: Studio, project: int) -> None:
     """Lets the project show the workspace's pictures, also after the workspace moved. Never synchronised."""
     root = workspace.root.resolve()
-    for relative in ("objects", PICTURES):
-        folder = root / relative
+    folders = [root / "objects", root / PICTURES]
+    for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            _show_folder(studio, project, folder, relative)
-        except StudioTokenError:
-            raise
-        except StudioRefusedError as error:
-            raise StudioRefusedError(
-                f"{studio.url} may not show the pictures of {folder} ({error}); start it with "
-                "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="
-                f"{root}, or use `toonsift annotate serve`, or push a few hundred with --inline"
-            ) from None
+    try:
+        for attempt in range(ATTEMPTS):
+            try:
+                return _show_folders(studio, project, root, folders)
+            except StudioDoubtError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            studio.wait_until_up()
+    except StudioTokenError:
+        raise
+    except StudioRefusedError as error:
+        raise StudioRefusedError(
+            f"{studio.url} may not show the pictures of {root} ({error}); start it with "
+            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="
+            f"{root}, or use `toonsift annotate serve`, or push a few hundred with --inline"
+        ) from None
 
 
-def _show_folder(studio: Studio, project: int, folder: Path, relative: str) -> None:
-    """One of the folders; a doubt is settled by looking whether the storage is there."""
-    for attempt in range(ATTEMPTS):
-        ours = [(id, path) for id, path in studio.storages(project) if path.rstrip("/").endswith(f"/{relative}")]
+def _show_folders(studio: Studio, project: int, root: Path, folders: Sequence[Path]) -> None:
+    """Looks which storages are there, so after a doubt none is made twice."""
+    there = studio.storages(project)
+    for folder in folders:
+        relative = folder.relative_to(root).as_posix()
+        ours = [(id, path) for id, path in there if path.rstrip("/").endswith(f"/{relative}")]
+        if not ours:
+            studio.create_storage(project, str(folder))
         for id, path in ours:
             if path.rstrip("/") != str(folder):
                 studio.move_storage(id, project, str(folder))
-        if ours:
-            return
-        try:
-            studio.create_storage(project, str(folder))
-            return
-        except StudioDoubtError:
-            if attempt == ATTEMPTS - 1:
-                raise
-        studio.wait_until_up()
 
 
 def storages_at_home(workspace: Workspace, studio: Studio, names: Sequence[str]) -> None:

@@ -77,7 +77,7 @@ class _Push:
                 part = missing[begin : begin + batch]
                 self._send(part)
                 step.advance(len(part))
-        if not self._as_known():
+        if missing and not self._as_known():
             self._look_at_all({draft.ref: draft.item for draft in drafts})
             lost = [draft for draft in drafts if draft.ref not in self.numbers]
             for begin in range(0, len(lost), batch):
