@@ -26,6 +26,7 @@ class FaultProxy:
         self.plan: Plan = lambda method, path: ""
         self.rewrite: Rewrite = lambda path, content: content
         self.seen: list[tuple[str, str, str]] = []
+        self.slow_seconds = SLOW_SECONDS
         self._busy = 0
         self._lock = threading.Lock()
         proxy = self
@@ -76,7 +77,7 @@ class FaultProxy:
         self.seen.append((request.command, request.path.partition("?")[0], fault))
         request.close_connection = True
         if fault == "slow before":
-            time.sleep(SLOW_SECONDS)
+            time.sleep(self.slow_seconds)
         elif fault.endswith("before"):
             return self._fault(request, fault)
         try:
@@ -84,7 +85,7 @@ class FaultProxy:
         except (OSError, http.client.HTTPException):
             return self._answer(request, 502, "text/html", b"<h1>Bad Gateway</h1>")
         if fault == "slow after":
-            time.sleep(SLOW_SECONDS)
+            time.sleep(self.slow_seconds)
         elif fault.endswith("after"):
             return self._fault(request, fault)
         self._answer(request, status, headers, self.rewrite(request.path, answer), more)

@@ -28,12 +28,14 @@ from tests.annotate.proxy import FAULTS, FaultProxy
 
 OPTIONS = AnnotateOptions(emotions=("happy", "sad"), characters=("ann",), batch=3)
 CROPS = 7
-RATES = (0.1, 0.25, 0.4)
+RATES = (0.1, 0.2, 0.3)
 """of all requests meet a fault"""
+TIMEOUT_SECONDS = 5.0
+"""so long that an answer which nobody holds back comes in time, also on a busy machine"""
 MOST_CALLS = 40
 """of one command until it is done; each goes on where the last one gave up"""
-AT_ONCE = 4
-"""sequences; most of their time they wait"""
+AT_ONCE = 6
+"""sequences; most of their time they wait for slow answers and between two tries"""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class Sequence:
         self.direct = Studio(access.url, access.token, timeout_seconds=60)
         self.rate = self.random.choice(RATES)
         self.done = Outcome()
+        proxy.slow_seconds = TIMEOUT_SECONDS + 0.5
         proxy.plan = lambda method, path: self.random.choice(FAULTS) if self.random.random() < self.rate else ""
 
     def run(self) -> Outcome:
@@ -104,7 +107,7 @@ class Sequence:
 
     def studio(self) -> Studio:
         """The server behind the proxy; slow answers are slower than this waits."""
-        return Studio(self.proxy.url, self.access.token, timeout_seconds=2, patience_seconds=10)
+        return Studio(self.proxy.url, self.access.token, timeout_seconds=TIMEOUT_SECONDS, patience_seconds=15)
 
     def crops(self) -> list[str]:
         return self.workspace.catalogue.ids(Crop)
