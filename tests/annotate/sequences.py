@@ -81,7 +81,14 @@ class Sequence:
         self.pull()
         self.check_labels()
         self.done.faults = sum(bool(fault) for *_, fault in self.proxy.seen)
+        self.end()
         return self.done
+
+    def end(self) -> None:
+        """Deletes the project: the server looks through all it has when one is looked for."""
+        project = self.project()
+        assert project is not None
+        self.direct.delete_project(project.there.id)
 
     def push(self) -> None:
         """Until it is done; where it gave up, a person may answer what is there, the second of two twins as well."""
@@ -117,7 +124,10 @@ class Sequence:
         return [(one.ref, one.id) for one in self.direct.all_tasks(project.there.id)] if project else []
 
     def project(self) -> OurProject | None:
-        return find_project(self.workspace, self.direct, "emotions")
+        """As the command finds it, which knows it by the proxy's address, but without faults."""
+        clear = self.studio()
+        clear.wire = self.direct.wire
+        return find_project(self.workspace, clear, "emotions")
 
     def twins_to_sweep(self) -> bool:
         """Whether a task is there twice and nobody answered one of the two. Fails where a crop has none."""
@@ -159,7 +169,10 @@ def play(seed: int, folder: Path, access: Access) -> Outcome:
         workspace.catalogue.put([records.episode(path="/nowhere/e1.mp4")])
         workspace.catalogue.put(crops_of(workspace, CROPS))
         with FaultProxy(access.url) as proxy:
-            return Sequence(seed, workspace, proxy, access).run()
+            done = Sequence(seed, workspace, proxy, access).run()
+        with (folder / "played.txt").open("a") as told:
+            told.write(f"{seed} {done}\n")
+        return done
     except Exception as error:
         raise AssertionError(f"sequence {seed}: {type(error).__name__}: {error}") from error
     finally:
