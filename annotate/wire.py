@@ -71,13 +71,18 @@ class Wire:
                 raise StudioDoubtError(self.unreachable("it does not answer"))
             time.sleep(0.2)
 
-    def ask(self, method: str, path: str, params: Json | None = None, body: Any = None) -> Any:
-        """What the server answers, decoded. What may be repeated is, while there is patience; all else is asked once."""
+    def ask(
+        self, method: str, path: str, params: Json | None = None, body: Any = None, seconds: float | None = None
+    ) -> Any:
+        """What the server answers, decoded. What may be repeated is, while there is patience; all else is asked once.
+
+        `seconds` is how long to wait for an answer where it is more than `timeout_seconds`.
+        """
         deadline = time.monotonic() + (self.patience_seconds if method in REPEATED else 0.0)
         pause = 0.2
         while True:
             try:
-                return self._ask_once(method, path, params, body)
+                return self._ask_once(method, path, params, body, seconds)
             except StudioDoubtError:
                 if time.monotonic() + pause > deadline:
                     raise
@@ -129,15 +134,15 @@ class Wire:
             )  # fmt: skip
         return self._sdk
 
-    def _ask_once(self, method: str, path: str, params: Json | None, body: Any) -> Any:
+    def _ask_once(self, method: str, path: str, params: Json | None, body: Any, seconds: float | None) -> Any:
         httpx, _, exchange_error = _loaded()
         try:
             client = self._client()  # refuses a personal token that has expired
-            answer = self._send(client, method, path, params, body)
+            answer = self._send(client, method, path, params, body, seconds)
             if answer.status_code == 401:
                 # an access token that the server does not know was not acted upon
                 client._client_wrapper._tokens_client._access_token = None
-                answer = self._send(client, method, path, params, body)
+                answer = self._send(client, method, path, params, body, seconds)
         except httpx.HTTPError as error:
             raise StudioDoubtError(self.unreachable(type(error).__name__)) from error
         except exchange_error as error:
@@ -146,11 +151,12 @@ class Wire:
             raise StudioDoubtError(self.unreachable("it answers with something else than JSON")) from error
         return self._decoded(answer, method, path)
 
-    def _send(self, client: Any, method: str, path: str, params: Json | None, body: Any) -> Any:
+    def _send(self, client: Any, method: str, path: str, params: Json | None, body: Any, seconds: float | None) -> Any:
         content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        options = {"max_retries": 0} | ({"timeout_in_seconds": seconds} if seconds else {})
         return client._client_wrapper.httpx_client.request(
             path, method=method, params=params, content=content, headers={"Content-Type": "application/json"},
-            request_options={"max_retries": 0},
+            request_options=options,
         )  # fmt: skip
 
     def _not_exchanged(self, status: int | None, body: Any) -> Exception:

@@ -1,7 +1,7 @@
 """Answers on the server -> labels in the catalogue: every annotator's, every skip, every change, nothing overwritten.
 
-The first pull takes every answer, the full truth. Later ones ask only for what changed since; where the server's number of
-answers then is not what it should be, something was deleted, and everything is taken again.
+The first pull takes the server's export, the full truth. Later ones ask only for what changed since; where the server's
+number of answers then is not what it should be, something was deleted or left out, and the export is taken again.
 """
 
 from collections import defaultdict
@@ -98,7 +98,8 @@ class _Pull:
     def _take_changes(self, advance: Callable[[int], None]) -> bool:
         """Takes what changed since the watermark; False where the server then has other answers than we know of."""
         since = datetime.fromisoformat(self.state.watermark) - timedelta(seconds=OVERLAP_SECONDS)
-        tasks = self.studio.answered(self.project.there.id, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), advance)
+        tasks = self.studio.answered_since(self.project.there.id, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        advance(len(tasks))
         of_task: dict[int, list[str]] = defaultdict(list)
         for id, number in self.state.annotations.items():
             of_task[number].append(id)
@@ -114,7 +115,8 @@ class _Pull:
 
     def _take_all(self, advance: Callable[[int], None]) -> None:
         self.done.full = True
-        tasks = self.studio.answered(self.project.there.id, advance=advance)
+        tasks = self.studio.export(self.project.there.id)
+        advance(len(tasks))
         here = {row.get("id") for task in tasks for row in _annotations(task)}
         self.aside = {}
         missing = {key: rows for key, rows in self.known.items() if _number_of(key) not in here}
@@ -123,6 +125,8 @@ class _Pull:
         self._settle_missing(missing)
         for task in tasks:
             self._take(task, _annotations(task))
+        if any(_is_miscounted(task) for task in tasks):
+            self.state.watermark = ""  # what changes cannot be asked for: the next pull takes everything again
 
     def _settle_missing(self, missing: Mapping[str, dict[str, Label]]) -> None:
         """Answers that the server has no more: withdrawn where their task is still there, kept where it was deleted."""
@@ -254,6 +258,13 @@ def _known(workspace: Workspace, source: str) -> dict[str, dict[str, Label]]:
 
 def _says_so(known: Label | None, saying: Saying) -> bool:
     return known is not None and (known.emotion, known.character) == (saying.emotion, saying.character)
+
+
+def _is_miscounted(task: Json) -> bool:
+    """Whether the counters by which the server lists tasks are not what its annotations say."""
+    skips = sum(row.get("was_cancelled") is True for row in _annotations(task))
+    counted = (task.get("total_annotations"), task.get("cancelled_annotations"))
+    return None not in counted and counted != (len(_annotations(task)) - skips, skips)
 
 
 def _annotations(task: Json) -> list[Json]:

@@ -43,7 +43,7 @@ def label_over_server(workspace: Workspace, items: Sequence[Shown], progress: Pr
 def _answer(studio: Studio, project: int, items: Sequence[Shown], characters: Sequence[str], progress: Progress) -> int:
     """Answers every task that has no answer yet; how many."""
     shown = {item.crop.id: item for item in items}
-    answered = {task["data"]["ref"] for task in studio.answered(project)}
+    answered = {task["data"]["ref"] for task in studio.export(project)}
     open_tasks = [task for task in studio.all_tasks(project) if task.ref in shown and task.ref not in answered]
     with progress.step("answer", len(open_tasks), "tasks") as step:
         for task in open_tasks:
