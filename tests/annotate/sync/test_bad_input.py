@@ -1,5 +1,6 @@
 """What others do behind our back, or at the same time, with a real server between."""
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,34 @@ def test_an_answer_whose_choice_went_stands_where_it_was_taken_and_is_named_wher
     assert (got["withdrawn"], len(got["quarantined"])) == (1, 2), (
         "it was changed, so what it said before does not stand"
     )
+
+
+def test_a_server_whose_counters_stayed_behind_is_read_whole_every_time(
+    new_workspace: NewWorkspace, studio: Studio, access: Access, proxy: FaultProxy
+) -> None:
+    """As after two projects were deleted at once: that Label Studio counts no answers any more, and lists none by them."""
+    workspace = new_workspace("counters", 2)
+    push(workspace, studio)
+    (ref, id), _ = sorted(tasks_of(workspace, studio).items())
+    number = studio.annotate(id, said("happy"))
+
+    def uncounted(path: str, content: bytes) -> bytes:
+        if path.startswith("/api/tasks?"):
+            return json.dumps({"tasks": [], "total": 0}).encode()
+        if "/export" in path:
+            return json.dumps([row | {"total_annotations": 0} for row in json.loads(content)]).encode()
+        return content
+
+    proxy.rewrite = uncounted
+    behind = Studio(proxy.url, access.token, patience_seconds=20)
+    assert pull_all(workspace, behind, access, [], OPTIONS)["labels"] == 1
+    studio.change_annotation(number, said("sad"))
+    assert pull_all(workspace, behind, access, [], OPTIONS)["labels"] == 1
+    proxy.rewrite = lambda path, content: content
+    assert pull_all(workspace, behind, access, [], OPTIONS)["projects"][0]["full"]
+    assert not pull_all(workspace, behind, access, [], OPTIONS)["projects"][0]["full"]
+    labels = sorted(workspace.catalogue.all(Label), key=lambda label: label.created)
+    assert [(label.crop, label.emotion) for label in labels] == [(ref, "happy"), (ref, "sad")]
 
 
 def test_two_pulls_at_once_take_every_answer_once(new_workspace: NewWorkspace, studio: Studio, access: Access) -> None:
