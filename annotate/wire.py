@@ -101,11 +101,11 @@ class Wire:
             raise StudioDoubtError(self.unreachable(f"{path} is no list"))
         return rows
 
-    def pages(self, path: str) -> Iterator[Json]:
+    def pages(self, path: str, params: Json) -> Iterator[Json]:
         """The rows of a listing that comes in numbered pages; they end by the count, because the next page is a 404."""
         page, seen = 1, 0
         while True:
-            answer = self.object("GET", path, {"page": page, "page_size": 100})
+            answer = self.object("GET", path, params | {"page": page, "page_size": 100})
             rows = answer.get("results")
             if not isinstance(rows, list):
                 raise StudioDoubtError(self.unreachable(f"{path} is no list"))
