@@ -1,6 +1,7 @@
 """`toonsift annotate ...`; pipeline/cli.py mounts it. The SDK is loaded only when a server is spoken to."""
 
 import signal
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from pipeline.console import Session, session_of
 from pipeline.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from annotate.inviting import Invited
     from annotate.options import AnnotateOptions
     from annotate.server.access import Access
     from annotate.studio import Studio
@@ -95,6 +97,44 @@ def stop(ctx: typer.Context) -> None:
     session = session_of(ctx)
     stopped = process.stop(session.workspace())
     session.emit({"stopped": stopped}, ["stopped" if stopped else "it does not run"])
+
+
+@app.command()
+def invite(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="ann bob: those of `push --annotators`; or e-mail addresses. Default: print the sign-up link."
+        ),
+    ] = None,
+    new_password: Annotated[
+        bool, typer.Option("--new-password", help="Also for accounts that are there: one was forgotten.")
+    ] = False,
+    url: Url = "",
+    token: Token = "",
+) -> None:
+    """Make accounts for annotators; each password is shown this once and kept nowhere."""
+    from annotate.inviting import invite, sign_up_link
+
+    session = session_of(ctx)
+    workspace = session.workspace()
+    access, studio = _studio(workspace, url, token)
+    if not names:
+        link = sign_up_link(studio)
+        session.emit(
+            {"url": studio.url, "accounts": [], "link": link}, [f"who opens {link} chooses e-mail and password"]
+        )
+        return
+    done = invite(workspace, studio, access, names, new_password=new_password)
+    session.emit(
+        {"url": studio.url, "accounts": [asdict(one) for one in done]},
+        [f"log in at {studio.url}", *(_invitation(one) for one in done if not one.reason)],
+    )
+    for failed in (one for one in done if one.reason):
+        session.warn(f"{failed.name}: {failed.reason}")
+    if any(one.reason for one in done):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -206,6 +246,13 @@ def status(ctx: typer.Context, url: Url = "", token: Token = "") -> None:
     columns = ("project", "tasks", "answers", "skips", "labels", "quarantined", "trouble")
     session.table(f"{studio.url}", columns, [[one[c] for c in columns] for one in result["projects"]])
     session.emit(result, [])
+
+
+def _invitation(one: "Invited") -> str:
+    if not one.password:
+        return f"{one.name}: has the account {one.user} already; a forgotten password: --new-password"
+    where = ", then open " + " and ".join(one.projects) if one.projects else ""
+    return f"{one.name}: as {one.user} with the password {one.password}{where}"
 
 
 def _studio(workspace: "Workspace", url: str, token: str) -> "tuple[Access, Studio]":

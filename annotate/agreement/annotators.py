@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from annotate.agreement.answers import Judgement, standing
+from annotate.agreement.answers import Judgement
 from annotate.agreement.dawid_skene import Estimate
 from annotate.agreement.honeypots import Passing, passing
 from annotate.agreement.intervals import Interval, mean_interval, wilson
 from annotate.agreement.suggestions import Suggested
+from pipeline.core.answers import standing
 from pipeline.core.records import UNSURE, Label
 
 

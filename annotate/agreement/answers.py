@@ -1,7 +1,4 @@
-"""Labels -> the answers that count.
-
-Withdrawn answers never count. Of one annotator's answers to one question about one crop the latest counts; the emotion
-and, where it was asked alone, the character are two questions.
+"""Labels that stand -> what they say of crops and sheets.
 
 An answer about a whole sheet (a track, a near-duplicate group) is kept once per member, but it is one judgement: it
 weighs as one. About a member it says only what is assumed, so an answer about the crop itself, by anybody, outranks it.
@@ -11,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pipeline.core.answers import about_character, standing
 from pipeline.core.records import UNSURE, Label
 
 
@@ -30,23 +28,11 @@ class Judgement:
     """whether the item is a sheet"""
 
 
-def standing(labels: Iterable[Label]) -> list[Label]:
-    """The labels that count, oldest first: none withdrawn, the latest of each annotator, crop, way and question.
-
-    The way is the crop itself or the sheet; both are kept, `evidence` says which one matters.
-    """
-    latest: dict[tuple[str, str, str, bool], Label] = {}
-    for label in sorted(labels, key=lambda one: (one.created, one.id)):
-        if not label.withdrawn:
-            latest[label.crop, label.annotator, label.via, _about_character(label)] = label
-    return sorted(latest.values(), key=lambda one: (one.created, one.id))
-
-
 def judgements(labels: Iterable[Label]) -> list[Judgement]:
     """Every annotator's answer to the question of the emotion, skips among them, sheets once; by item and annotator."""
     latest: dict[tuple[str, str], Label] = {}
     for label in standing(labels):
-        if not _about_character(label):
+        if not about_character(label):
             latest[label.via or label.crop, label.annotator] = label
     return [
         Judgement(item=item, annotator=annotator, answer=label.emotion, seconds=label.seconds, sheet=bool(label.via))
@@ -61,7 +47,7 @@ def evidence(labels: Iterable[Label]) -> dict[str, list[Label]]:
     """
     found: dict[str, list[Label]] = defaultdict(list)
     for label in standing(labels):
-        if not _about_character(label):
+        if not about_character(label):
             found[label.crop].append(label)
     return {crop: _outranking(given) for crop, given in sorted(found.items())}
 
@@ -90,10 +76,6 @@ def ratings(said: Iterable[Judgement]) -> dict[str, dict[str, str]]:
 def votes_of(rated: Mapping[str, Mapping[str, str]]) -> dict[str, Counter[str]]:
     """Item -> how often each answer was given."""
     return {item: Counter(answers.values()) for item, answers in rated.items()}
-
-
-def _about_character(label: Label) -> bool:
-    return bool(label.character) and not label.emotion
 
 
 def _outranking(given: list[Label]) -> list[Label]:

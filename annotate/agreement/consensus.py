@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from annotate.agreement.answers import characters, evidence, standing
+from annotate.agreement.answers import characters, evidence
 from annotate.agreement.dawid_skene import Estimate, Said, dawid_skene
+from pipeline.core.answers import standing
 from pipeline.core.records import UNSURE, Label
 
 MAJORITY, DAWID_SKENE = METHODS = ("majority", "dawid-skene")

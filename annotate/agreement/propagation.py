@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from annotate.agreement.answers import standing
 from annotate.agreement.intervals import Interval, wilson
+from pipeline.core.answers import standing
 from pipeline.core.records import Label
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from annotate.agreement.answers import standing
 from annotate.agreement.consensus import consensus
+from pipeline.core.answers import standing
 from pipeline.core.errors import InputError
 from pipeline.core.images import RGB, decode_rgb
 from pipeline.core.records import Crop, DuplicateGroup, Label, Repeat

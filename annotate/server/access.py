@@ -15,6 +15,10 @@ from pipeline.core.workspace import Workspace
 
 FOLDER = "annotate"
 """of the workspace: the server's data, its logs, what it shows, what we know of its projects"""
+AT_HOME = "@localhost"
+"""what a bare name gets to be an address; no mail is ever sent to it"""
+USER = f"annotator{AT_HOME}"
+"""account that a server of our own is made with"""
 TOKEN_VARIABLE = "TOONSIFT_LABEL_STUDIO_TOKEN"  # noqa: S105 (a name)
 """a token given this way shows up in no list of processes"""
 
@@ -38,6 +42,11 @@ class Access:
     def ours(self) -> bool:
         """Whether the server is one that this workspace started."""
         return bool(self.user)
+
+
+def annotator_of(email: str) -> str:
+    """What labels call an account: by the bare name where it was made for one, else by its e-mail address."""
+    return email.removesuffix(AT_HOME) if email != USER else email
 
 
 def folder_of(workspace: Workspace) -> Path:

@@ -13,17 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from annotate.server.access import Access, folder_of, keep_access, read_access
+from annotate.server.access import USER, Access, folder_of, keep_access, read_access
 from annotate.server.environment import START, VERSION, Environment, clean_variables, ensure_environment
 from annotate.studio import Studio
-from pipeline.core.errors import MissingToolError, StudioError, UsageError
+from pipeline.core.errors import MissingToolError, StudioError, StudioRefusedError, UsageError
 from pipeline.core.files import disk_errors
 from pipeline.core.progress import Progress
 from pipeline.core.workspace import Workspace
 
 HOST = "127.0.0.1"
-USER = "annotator@localhost"
-"""account that a server of our own is made with"""
 FIRST_PORT, PORTS_TRIED = 8080, 100
 START_SECONDS = 300.0
 """a start takes seconds; a machine that is busy or reads the packages for the first time is given more"""
@@ -80,6 +78,25 @@ def stop(workspace: Workspace) -> bool:
         return False
     stop_process(kept.pid)
     return True
+
+
+def change_password(workspace: Workspace, user: str, password: str) -> None:
+    """Gives an account of the workspace's own server another password; the server may run.
+
+    Raises:
+        StudioRefusedError: there is no such account.
+    """
+    environment = ensure_environment()
+    variables = clean_variables({"LABEL_STUDIO_BASE_DATA_DIR": str(_data_folder(workspace, environment))})
+    # asked for on a terminal, of which a session of its own has none, so it reads the password from its input
+    done = subprocess.run(
+        [str(environment.python), *START, "reset_password", "--username", user], env=variables, input=f"{password}\n",
+        capture_output=True, text=True, errors="replace", start_new_session=True, check=False,
+    )  # fmt: skip
+    if "successfully changed" not in done.stdout:
+        raise StudioRefusedError(
+            f"the password of {user} was not changed: is there such an account on our Label Studio?"
+        )
 
 
 def stop_process(pid: int) -> None:

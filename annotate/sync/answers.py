@@ -92,13 +92,22 @@ def read_annotation(task: Mapping[str, Any], row: Mapping[str, Any], question: Q
         task=_whole(task.get("id"), "task"),
         account=account if isinstance(account, int) else 0,
         email=str(who.get("email") or "") if isinstance(who, dict) else "",
-        moment=_moment(row.get("updated_at") or row.get("created_at")),
+        moment=_moment(row),
         seconds=_seconds(row.get("lead_time")),
         skipped=skipped,
         prediction=_prediction(data),
         via=_via(data, question.kind),
         said=_said(data, result, question, skipped=skipped),
     )
+
+
+def moment_of(row: Mapping[str, Any]) -> str:
+    """When an annotation was given or last changed, UTC, ISO 8601 to the microsecond; empty where it does not tell."""
+    try:
+        moment = datetime.fromisoformat(str(row.get("updated_at") or row.get("created_at")).replace("Z", "+00:00"))
+    except ValueError:
+        return ""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _said(
@@ -206,9 +215,8 @@ def _seconds(value: object) -> float:
     return round(float(value), 3)
 
 
-def _moment(value: object) -> str:
-    try:
-        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    except ValueError:
-        raise UnusableError("it does not tell when it was given") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="microseconds")
+def _moment(row: Mapping[str, Any]) -> str:
+    moment = moment_of(row)
+    if not moment:
+        raise UnusableError("it does not tell when it was given")
+    return moment

@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import defusedxml.ElementTree
 
@@ -16,6 +17,9 @@ from pipeline.core.errors import LabelError, StudioDoubtError, StudioGoneError, 
 from pipeline.core.files import digest_of
 from pipeline.core.records import Cascade, Crop
 from pipeline.core.workspace import Workspace
+
+ATTEMPTS = 4
+"""to make a project or let it show a folder, where the server's answers are of no use"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,17 +116,17 @@ def ensure_project(
 
 def _made(workspace: Workspace, studio: Studio, name: str, interface: str) -> OurProject:
     mark = _mark(workspace, name)
-    for attempt in range(3):
+    for attempt in range(ATTEMPTS):
         try:
             return _ours(workspace, name, studio.create_project(f"toonsift {name}", mark, interface))
         except StudioDoubtError:
-            if attempt == 2:
+            if attempt == ATTEMPTS - 1:
                 raise
         studio.wait_until_up()
         found = find_project(workspace, studio, name)
         if found is not None:
             return found
-    raise AssertionError("three attempts return or raise")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _check_change(name: str, sent: str, there: str, wanted: str) -> None:
@@ -157,25 +161,38 @@ def choices_in(interface: str) -> list[tuple[str, str]]:
 def _show_pictures(workspace: Workspace, studio: Studio, project: int) -> None:
     """Lets the project show the workspace's pictures, also after the workspace moved. Never synchronised."""
     root = workspace.root.resolve()
-    there = studio.storages(project)
-    for relative in ("objects", PICTURES):
-        folder = root / relative
+    folders = [root / "objects", root / PICTURES]
+    for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for attempt in range(ATTEMPTS):
+            try:
+                return _show_folders(studio, project, root, folders)
+            except StudioDoubtError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+            studio.wait_until_up()
+    except StudioTokenError:
+        raise
+    except StudioRefusedError as error:
+        raise StudioRefusedError(
+            f"{studio.url} may not show the pictures of {root} ({error}); start it with "
+            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="
+            f"{root}, or use `toonsift annotate serve`, or push a few hundred with --inline"
+        ) from None
+
+
+def _show_folders(studio: Studio, project: int, root: Path, folders: Sequence[Path]) -> None:
+    """Looks which storages are there, so after a doubt none is made twice."""
+    there = studio.storages(project)
+    for folder in folders:
+        relative = folder.relative_to(root).as_posix()
         ours = [(id, path) for id, path in there if path.rstrip("/").endswith(f"/{relative}")]
-        try:
-            if not ours:
-                studio.create_storage(project, str(folder))
-            for id, path in ours:
-                if path.rstrip("/") != str(folder):
-                    studio.move_storage(id, project, str(folder))
-        except StudioTokenError:
-            raise
-        except StudioRefusedError as error:
-            raise StudioRefusedError(
-                f"{studio.url} may not show the pictures of {folder} ({error}); start it with "
-                "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT="
-                f"{root}, or use `toonsift annotate serve`, or push a few hundred with --inline"
-            ) from None
+        if not ours:
+            studio.create_storage(project, str(folder))
+        for id, path in ours:
+            if path.rstrip("/") != str(folder):
+                studio.move_storage(id, project, str(folder))
 
 
 def storages_at_home(workspace: Workspace, studio: Studio, names: Sequence[str]) -> None:

@@ -1,24 +1,24 @@
 """Answers on the server -> labels in the catalogue: every annotator's, every skip, every change, nothing overwritten.
 
 The first pull takes the server's export, the full truth. Later ones ask only for what changed since; where the server's
-number of answers then is not what it should be, something was deleted, and the export is taken again.
+number of answers then is not what it should be, something was deleted or left out, and the export is taken again.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from annotate.agreement.answers import evidence
 from annotate.options import AnnotateOptions, split_name
-from annotate.server.access import Access
+from annotate.server.access import Access, annotator_of
 from annotate.studio import Studio
-from annotate.sync.answers import Annotation, Question, Saying, UnusableError, read_annotation
+from annotate.sync.answers import Annotation, Question, Saying, UnusableError, moment_of, read_annotation
 from annotate.sync.homes import Homes
 from annotate.sync.projects import OurProject, characters_of, choices_in
 from annotate.sync.state import State, keep_state, read_state
-from annotate.told import Json
-from pipeline.core.answers import counting
+from annotate.told import Json, number_in
 from pipeline.core.files import digest_of
 from pipeline.core.progress import Progress, Silent
 from pipeline.core.records import Label
@@ -47,7 +47,7 @@ class Pulled:
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     """crops whose annotators differ: `crop`, `answers` {annotator: emotion}"""
     full: bool = False
-    """whether the whole export was read"""
+    """whether every answer was read"""
     interface_changed: bool = False
     """whether somebody changed the project's interface on the server"""
 
@@ -64,7 +64,7 @@ def pull(
         access: whose own account answers for the one that a replica is named after.
         project: whose answers.
         options: the lists that answers are from; choices of the interface as it was sent count too.
-        full: take the export even where the changes would do.
+        full: take every answer even where the changes would do.
         progress: of the reading.
     """
     return _Pull(workspace, studio, access, project, options).run(full=full, progress=progress or Silent())
@@ -82,43 +82,51 @@ class _Pull:
         self.done = Pulled(interface_changed=bool(self.state.config) and self.state.config != project.there.config)
         self.known = _known(workspace, project.source)
         self.new: dict[str, Label] = {}
+        self.aside = {row.get("annotation"): row for row in self.state.quarantined}
 
     def run(self, *, full: bool, progress: Progress) -> Pulled:
         with progress.step(f"pull {self.project.name}", None, "tasks") as step:
-            if full or not self.state.watermark or not self._take_changes():
-                self._take_all()
-            step.advance(len(self.state.annotations))
+            if full or not self.state.watermark or not self._take_changes(step.advance):
+                self._take_all(step.advance)
         with self.workspace.catalogue.transaction():
             self.workspace.catalogue.put(self.new.values())
+        self.done.quarantined = self.state.quarantined = list(self.aside.values())
         keep_state(self.workspace, self.project.name, self.state)
-        self.done.quarantined = self.state.quarantined
         self.done.conflicts = conflicts_of(self.workspace.catalogue.all(Label))
         return self.done
 
-    def _take_changes(self) -> bool:
+    def _take_changes(self, advance: Callable[[int], None]) -> bool:
         """Takes what changed since the watermark; False where the server then has other answers than we know of."""
         since = datetime.fromisoformat(self.state.watermark) - timedelta(seconds=OVERLAP_SECONDS)
         tasks = self.studio.answered_since(self.project.there.id, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        advance(len(tasks))
+        of_task: dict[int, list[str]] = defaultdict(list)
+        for id, number in self.state.annotations.items():
+            of_task[number].append(id)
         for task in tasks:
             rows = _annotations(task)
-            here = {row["id"] for row in rows if isinstance(row.get("id"), int)}
-            for id in [a for a, t in self.state.annotations.items() if t == task.get("id") and int(a) not in here]:
-                self._withdraw(int(id))
+            here = {str(row.get("id")) for row in rows}
+            for id in of_task.get(number_in(task, "id"), []):
+                if id not in here:
+                    self._withdraw(int(id))
             self._take(task, rows)
         there = self.studio.project(self.project.there.id)
         return len(self.state.annotations) == there.answers + there.skips
 
-    def _take_all(self) -> None:
+    def _take_all(self, advance: Callable[[int], None]) -> None:
         self.done.full = True
         tasks = self.studio.export(self.project.there.id)
+        advance(len(tasks))
         here = {row.get("id") for task in tasks for row in _annotations(task)}
-        self.state.quarantined = []
+        self.aside = {}
         missing = {key: rows for key, rows in self.known.items() if _number_of(key) not in here}
         for id in [int(a) for a in self.state.annotations if int(a) not in here]:
             self.state.annotations.pop(str(id))
         self._settle_missing(missing)
         for task in tasks:
             self._take(task, _annotations(task))
+        if any(_is_miscounted(task) for task in tasks):
+            self.state.watermark = ""  # what changes cannot be asked for: the next pull takes everything again
 
     def _settle_missing(self, missing: Mapping[str, dict[str, Label]]) -> None:
         """Answers that the server has no more: withdrawn where their task is still there, kept where it was deleted."""
@@ -145,23 +153,25 @@ class _Pull:
             id, number = row.get("id"), task.get("id")
             if isinstance(id, int) and isinstance(number, int):
                 self.state.annotations[str(id)] = number
-                self.state.quarantined = [q for q in self.state.quarantined if q.get("annotation") != id]
+                self.aside.pop(id, None)
             try:
                 self._store(read_annotation(task, row, self.question))
             except UnusableError as error:
                 self._quarantine(task, row, str(error))
 
     def _quarantine(self, task: Json, row: Json, reason: str) -> None:
+        """Keeps an answer aside. One that was taken as it is and whose choice went since stands as it was taken."""
+        known = self.known.get(f"{self.project.key}/{row.get('id')}", {})
+        if any(label.created == moment_of(row) for label in known.values()):
+            return
         data = task.get("data")
         who = row.get("completed_by")
-        self.state.quarantined.append(
-            {
-                "annotation": row.get("id"), "task": task.get("id"),
-                "ref": str(data.get("ref") or "")[:200] if isinstance(data, dict) else "",
-                "annotator": self.emails.get(who, "") if isinstance(who, int) else "", "reason": reason,
-            }
-        )  # fmt: skip
-        for label in list(self.known.get(f"{self.project.key}/{row.get('id')}", {}).values()):
+        self.aside[row.get("id")] = {
+            "annotation": row.get("id"), "task": task.get("id"),
+            "ref": str(data.get("ref") or "")[:200] if isinstance(data, dict) else "",
+            "annotator": self.emails.get(who, "") if isinstance(who, int) else "", "reason": reason,
+        }  # fmt: skip
+        for label in list(known.values()):
             self._withdraw_one(label)  # what it said before it was changed to this
 
     def _store(self, one: Annotation) -> None:
@@ -194,10 +204,13 @@ class _Pull:
         )  # fmt: skip
 
     def _annotator(self, one: Annotation) -> str:
-        """By e-mail; in a replica the account that toonsift made stands for the one it is named after."""
+        """By name or e-mail; in a replica the account that toonsift made stands for the one it is named after."""
         email = one.email or self.emails.get(one.account, "") or f"account {one.account}"
         replica = split_name(self.project.name)[1]
-        return replica if replica and email == self.access.user else email[:80]
+        name = annotator_of(email)
+        if replica and (email == self.access.user or name == replica.lower()):
+            return replica
+        return name[:80]
 
     def _withdraw(self, number: int) -> None:
         self.state.annotations.pop(str(number), None)
@@ -215,11 +228,11 @@ class _Pull:
 
 
 def conflicts_of(labels: Iterable[Label]) -> list[dict[str, Any]]:
-    """Crops whose annotators' latest answers name different emotions: `crop`, `answers` {annotator: emotion}."""
-    answers: dict[str, dict[str, str]] = defaultdict(dict)
-    for label in counting(labels):
-        if label.emotion:
-            answers[label.crop][label.annotator] = label.emotion
+    """Crops of which annotators say different emotions: `crop`, `answers` {annotator: emotion}."""
+    answers = {
+        crop: {label.annotator: label.emotion for label in given if label.emotion}
+        for crop, given in evidence(labels).items()
+    }
     return [{"crop": crop, "answers": said} for crop, said in answers.items() if len(set(said.values())) > 1]
 
 
@@ -245,6 +258,13 @@ def _known(workspace: Workspace, source: str) -> dict[str, dict[str, Label]]:
 
 def _says_so(known: Label | None, saying: Saying) -> bool:
     return known is not None and (known.emotion, known.character) == (saying.emotion, saying.character)
+
+
+def _is_miscounted(task: Json) -> bool:
+    """Whether the counters by which the server lists tasks are not what its annotations say."""
+    skips = sum(row.get("was_cancelled") is True for row in _annotations(task))
+    counted = (task.get("total_annotations"), task.get("cancelled_annotations"))
+    return None not in counted and counted != (len(_annotations(task)) - skips, skips)
 
 
 def _annotations(task: Json) -> list[Json]:

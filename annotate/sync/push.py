@@ -27,6 +27,8 @@ ATTEMPTS = 6
 """of a batch in doubt"""
 SETTLE_SECONDS = 1.0
 """after a doubt: a request that was cut off may still be at work; counts that stay equal so long are believed"""
+MOST_SETTLE_SECONDS = 120.0
+"""a count that still moves then is not moved by our one request"""
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ class _Push:
                 part = missing[begin : begin + batch]
                 self._send(part)
                 step.advance(len(part))
-        if not self._as_known():
+        if missing and not self._as_known():
             self._look_at_all({draft.ref: draft.item for draft in drafts})
             lost = [draft for draft in drafts if draft.ref not in self.numbers]
             for begin in range(0, len(lost), batch):
@@ -85,7 +87,7 @@ class _Push:
 
     def _as_known(self) -> bool:
         """Whether the server has exactly the tasks that the catalogue knows: as many, and all of those numbers."""
-        if self.studio.project(self.project.there.id).tasks != len(self.numbers) + self.others:
+        if self._count() != len(self.numbers) + self.others:
             return False
         ids = sorted(self.numbers.values())
         return all(self.studio.count_ids(self.project.there.id, part) == len(part) for part in _parts(ids, IDS_AT_ONCE))
@@ -94,15 +96,15 @@ class _Push:
         """Takes over what the server has, whoever made it, and sweeps what is there twice."""
         found: dict[str, list[int]] = defaultdict(list)
         self.others, swept = 0, self.done.swept
-        total = self.studio.project(self.project.there.id).tasks
-        with self.progress.step(f"look at {self.project.name}", total, "tasks") as step:
+        with self.progress.step(f"look at {self.project.name}", self._count(), "tasks") as step:
             for listed in self.studio.all_tasks(self.project.there.id, step.advance):
                 self.others += 1
                 if listed.ref:
                     found[listed.ref].append(listed.id)
         known = {task.id.partition("/")[2]: task for task in self._tasks()}
-        for ref in known.keys() - found.keys():
-            self.workspace.catalogue.delete(Task, id=known[ref].id)
+        with self.workspace.catalogue.transaction():
+            for ref in known.keys() - found.keys():
+                self.workspace.catalogue.delete(Task, id=known[ref].id)
         self.numbers = {}
         self._note({ref: (items.get(ref, ref), self._one_of(ref, ids)) for ref, ids in found.items()})
         self.others -= len(self.numbers) + self.done.swept - swept
@@ -126,12 +128,29 @@ class _Push:
                 return
 
     def _settle(self) -> None:
-        """Waits until the server answers and its count of tasks stands still."""
+        """Waits until the server answers and its count of tasks stands still.
+
+        Raises:
+            StudioDoubtError: it moves for longer than one request of ours can take.
+        """
         self.studio.wait_until_up()
-        before = -1
-        while (count := self.studio.project(self.project.there.id).tasks) != before:
-            before = count
+        deadline = time.monotonic() + MOST_SETTLE_SECONDS
+        first = before = self._count()
+        while True:
             time.sleep(SETTLE_SECONDS)
+            count = self._count()
+            if count == before:
+                return
+            if time.monotonic() > deadline:
+                raise StudioDoubtError(
+                    f"{self.studio.url}: the project {self.project.name} went from {first} to {count} tasks in "
+                    f"{MOST_SETTLE_SECONDS:g} s after a request of ours was cut off, and does not stand still: somebody else "
+                    "adds or deletes tasks there. Wait for that to end, then push again; what was done is kept"
+                )
+            before = count
+
+    def _count(self) -> int:
+        return self.studio.project(self.project.there.id).tasks
 
     def _note_what_is_there(self, drafts: Sequence[Draft]) -> None:
         items = {draft.ref: draft.item for draft in drafts}

@@ -1,11 +1,13 @@
 """A real Label Studio for all tests of a process, and workspaces whose pictures it may show."""
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from annotate.pages import logged_in, sign_up
 from annotate.server.access import Access
 from annotate.server.process import start, stop
 from annotate.studio import Studio
@@ -51,6 +53,15 @@ def studio(access: Access) -> Studio:
 def proxy(access: Access) -> Iterator[FaultProxy]:
     with FaultProxy(access.url) as running:
         yield running
+
+
+@pytest.fixture
+def personal_token(access: Access, studio: Studio) -> str:
+    """A personal access token of a new account."""
+    user, password = f"user{secrets.token_hex(4)}@localhost", secrets.token_urlsafe(9)
+    sign_up(access.url, studio.invitation(), user, password)
+    with logged_in(access.url, user, password) as browser:
+        return str(browser.post("/api/token/").json()["token"])
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import http.client
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +14,8 @@ FAULTS = ("500 before", "502 after", "dropped before", "dropped after", "slow be
 SLOW_SECONDS = 2.5
 Plan = Callable[[str, str], str]
 """(method, path) -> a fault, or nothing"""
+Rewrite = Callable[[str, bytes], bytes]
+"""(path, what the server answered) -> what the client gets"""
 
 
 class FaultProxy:
@@ -22,7 +24,9 @@ class FaultProxy:
     def __init__(self, target: str) -> None:
         self.target = urlsplit(target)
         self.plan: Plan = lambda method, path: ""
+        self.rewrite: Rewrite = lambda path, content: content
         self.seen: list[tuple[str, str, str]] = []
+        self.slow_seconds = SLOW_SECONDS
         self._busy = 0
         self._lock = threading.Lock()
         proxy = self
@@ -73,21 +77,21 @@ class FaultProxy:
         self.seen.append((request.command, request.path.partition("?")[0], fault))
         request.close_connection = True
         if fault == "slow before":
-            time.sleep(SLOW_SECONDS)
+            time.sleep(self.slow_seconds)
         elif fault.endswith("before"):
             return self._fault(request, fault)
         try:
-            status, headers, answer = self._forward(request, body)
+            status, headers, answer, more = self._forward(request, body)
         except (OSError, http.client.HTTPException):
             return self._answer(request, 502, "text/html", b"<h1>Bad Gateway</h1>")
         if fault == "slow after":
-            time.sleep(SLOW_SECONDS)
+            time.sleep(self.slow_seconds)
         elif fault.endswith("after"):
             return self._fault(request, fault)
-        self._answer(request, status, headers, answer)
+        self._answer(request, status, headers, self.rewrite(request.path, answer), more)
         return None
 
-    def _forward(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str, bytes]:
+    def _forward(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, str, bytes, list[tuple[str, str]]]:
         connection = http.client.HTTPConnection(str(self.target.hostname), self.target.port, timeout=60)
         headers = {
             k: v for k, v in request.headers.items() if k.lower() not in ("host", "connection", "accept-encoding")
@@ -96,7 +100,8 @@ class FaultProxy:
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
-        return answer.status, answer.headers.get("Content-Type", "text/plain"), content
+        more = [(name, value) for name, value in answer.getheaders() if name in ("Set-Cookie", "Location")]
+        return answer.status, answer.headers.get("Content-Type", "text/plain"), content, more
 
     def _fault(self, request: BaseHTTPRequestHandler, fault: str) -> None:
         kind = fault.split()[0]
@@ -105,13 +110,19 @@ class FaultProxy:
         elif kind == "html":
             self._answer(request, 200, "text/html", b"<html><body>Please log in to the hotel's network</body></html>")
         else:
-            self._answer(request, int(kind), "application/json", b'{"detail": "a fault"}')
+            more = [("Location", "http://portal.invalid/")] if kind == "302" else []
+            self._answer(request, int(kind), "application/json", b'{"detail": "a fault"}', more)
 
-    def _answer(self, request: BaseHTTPRequestHandler, status: int, kind: str, content: bytes) -> None:
+    def _answer(
+        self, request: BaseHTTPRequestHandler, status: int, kind: str, content: bytes,
+        more: Iterable[tuple[str, str]] = (),
+    ) -> None:  # fmt: skip
         request.send_response(status)
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(content)))
         request.send_header("Connection", "close")
+        for name, value in more:
+            request.send_header(name, value)
         request.end_headers()
         if content:
             request.wfile.write(content)

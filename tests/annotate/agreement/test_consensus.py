@@ -2,8 +2,9 @@
 
 import pytest
 
-from annotate.agreement.answers import evidence, judgements, standing
+from annotate.agreement.answers import evidence, judgements
 from annotate.agreement.consensus import DAWID_SKENE, consensus
+from pipeline.core.answers import standing
 from pipeline.core.records import NOT_A_FACE, UNSURE, Label
 from tests.records import label
 

@@ -41,6 +41,11 @@ def test_serve_push_pull_and_a_moved_workspace(tmp_path: Path, toonsift: Toonsif
         assert call("--json", "annotate", "push").json["pushed"] == 5
         status = call("--json", "annotate", "status").json
         assert [(one["project"], one["tasks"], one["trouble"]) for one in status["projects"]] == [("emotions", 5, "")]
+        (invited,) = call("--json", "annotate", "invite", "ann").json["accounts"]
+        assert (invited["user"], invited["status"], len(invited["password"])) == ("ann@localhost", "made", 12)
+        shown = call("annotate", "invite", "ann", "-b")
+        assert (shown.code, invited["password"] in shown.out + shown.err) == (2, False)
+        assert "has the account ann@localhost already" in call("annotate", "invite", "ann").out
         again = call("--json", "annotate", "serve").json
         assert (again["started"], again["pid"]) == (False, said["pid"])
     finally:
@@ -74,6 +79,7 @@ def test_serve_push_pull_and_a_moved_workspace(tmp_path: Path, toonsift: Toonsif
         log = (moved / "annotate" / "server.log").read_text()
         assert access.token not in log
         assert access.password not in log
+        assert invited["password"] not in log
     finally:
         assert call("--json", "annotate", "stop", workspace=moved).json["stopped"]
     deadline = time.monotonic() + 30

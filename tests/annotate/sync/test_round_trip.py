@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from annotate import studio as asked
 from annotate.answering import pull_all, status_of
 from annotate.asking import Order, ask
 from annotate.options import AnnotateOptions, Kind
@@ -265,6 +266,24 @@ def test_tasks_there_twice_are_swept_but_never_an_answered_one(
     listed = sorted(one.ref for one in studio.all_tasks(number))
     assert listed == sorted([*tasks, b])
     assert bring(workspace, studio, access)["pulled"] == 3
+
+
+def test_a_listing_in_pages_skips_nothing_when_others_delete_meanwhile(
+    new_workspace: NewWorkspace, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = new_workspace("pages", 7)
+    number = emotions(workspace, studio)["number"]
+    monkeypatch.setattr(asked, "PAGE", 3)
+    there = sorted(tasks_of(workspace, studio).values())
+    assert len(there) == 7
+    listing = studio.all_tasks(number)
+    seen = [next(listing).id]
+    studio.delete_task(there[0])
+    assert seen + [one.id for one in listing] == there
+    began = "2000-01-01T00:00:00.000000Z"
+    for id in there[1:]:
+        studio.annotate(id, [] if id == there[2] else said("sad"), skip=id == there[2])
+    assert [task["id"] for task in studio.answered_since(number, began)] == there[1:]
 
 
 def test_pictures_may_travel_with_the_tasks(new_workspace: NewWorkspace, studio: Studio) -> None:
