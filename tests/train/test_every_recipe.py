@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from pipeline.core.manifest import Dataset
 from tests.train.faces import draw_dataset, draw_face
 from train.checkpoint import Training, save_checkpoint
+from train.lite0 import PACKAGE
 from train.loop import train
 from train.models import build_net
-from train.models.efficientnet_lite import PACKAGE
 from train.options import TrainOptions
 from train.predict import load_run
 from train.recipes import RECIPES, Recipe, find_recipe

