@@ -47,7 +47,7 @@ class Block(nn.Module):
         return images + found if self.adds else found
 
 
-class Lite0(nn.Module):
+class Body(nn.Module):
     """The stem and the 16 blocks, of layers that the one who builds it chooses; what follows them is for those above."""
 
     def __init__(self, layer: MakeLayer) -> None:

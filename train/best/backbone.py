@@ -28,7 +28,7 @@ class Layer(nn.Module):
         return functional.relu6(found) if self.rectified else found
 
 
-class Lite0(lite0.Lite0):
+class Lite0(lite0.Body):
     """Images (N, 3, S, S) in 0..1 -> maps of the last two blocks, (N, 192, S / 32, S / 32) and (N, 320, S / 32, S / 32)."""
 
     def __init__(self) -> None:

@@ -65,14 +65,16 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
     targets_NC = data.train.targets.double().cpu().numpy()
     labels_N = data.train.labels.cpu().numpy()
     chosen: dict[str, float] = {}
+    rows_M = np.arange(len(labels_N))
     if is_enough_to_tune(labels_N, data.train.sources):
-        total = (2 + tuning.COPIES) * len(data.train) + tuning.BATCH * tuning.steps_of(len(data.train))
+        total = tuning.images_of(len(data.train), run.options.image_size)
         with progress.step(f"train {run.recipe}", total, "images") as step:
-            scores_NC = tuning.tune(best, data.train, run.options, step.advance).double().cpu().numpy()
+            tuned = tuning.tune(best, data.train, run.options, step.advance)
+        rows_M, scores_MC = tuned.rows.numpy(), tuned.scores.double().cpu().numpy()
     else:
-        scores_NC, chosen = _discriminants(best, run, data.train, targets_NC, labels_N, progress)
+        scores_MC, chosen = _discriminants(best, run, data.train, targets_NC, labels_N, progress)
     seconds = time.perf_counter() - started
-    history = [_measured(net, data, scores_NC, targets_NC, seconds)]
+    history = [_measured(net, data, scores_MC, rows_M, seconds)]
     state = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
     training = Training(model=state, optimizer=dict(chosen), best_epoch=1, best_model=state, history=history)
     save_checkpoint(folder / CHECKPOINT, run.digest, training)
@@ -189,8 +191,10 @@ def _features(
     return np.concatenate(found)
 
 
-def _measured(net: nn.Module, data: Examples, scores_NC: Floats, targets_NC: Floats, seconds: float) -> EpochMetrics:
-    """The one line of metrics.jsonl; `scores_NC` are the head's of the training pictures as they are."""
+def _measured(
+    net: nn.Module, data: Examples, scores_MC: Floats, rows_M: NDArray[np.int64], seconds: float
+) -> EpochMetrics:
+    """The one line of metrics.jsonl; `scores_MC` are the head's of these training pictures as they are."""
     val_loss = val_accuracy = val_macro_f1 = None
     if len(data.val):
         scores = class_scores(net, data.val.images).float()
@@ -198,12 +202,12 @@ def _measured(net: nn.Module, data: Examples, scores_NC: Floats, targets_NC: Flo
         truth, predicted = data.val.labels.cpu().numpy(), scores.argmax(dim=1).cpu().numpy()
         confusion = confusion_of(truth, predicted, scores.shape[1])
         val_accuracy, val_macro_f1 = float(np.trace(confusion) / len(truth)), macro_f1_of(confusion)
-    labels_N = data.train.labels.cpu().numpy()
+    labels_M, targets_MC = data.train.labels.cpu().numpy()[rows_M], data.train.targets.cpu().numpy()[rows_M]
     return EpochMetrics(
         epoch=1,
         learning_rate=0.0,
-        train_loss=float(-(targets_NC * log_softmax(scores_NC, axis=1)).sum(axis=1).mean()),
-        train_accuracy=float((scores_NC.argmax(axis=1) == labels_N).mean()),
+        train_loss=float(-(targets_MC * log_softmax(scores_MC, axis=1)).sum(axis=1).mean()),
+        train_accuracy=float((scores_MC.argmax(axis=1) == labels_M).mean()),
         val_loss=val_loss,
         val_accuracy=val_accuracy,
         val_macro_f1=val_macro_f1,

@@ -24,7 +24,7 @@ class SamePadded(nn.Conv2d):
         return lite0.convolved(images, self.weight, self.bias, self.stride[0], self.groups)
 
 
-class Lite0(lite0.Lite0):
+class Lite0(lite0.Body):
     """Images (N, 3, S, S) -> features (N, 1280)."""
 
     def __init__(self) -> None:
