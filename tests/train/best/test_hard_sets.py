@@ -71,6 +71,7 @@ def test_one_example_of_each_class(tmp_path: Path) -> None:
     assert finished(dataset, tmp_path / "runs").train_loss < 0.7
 
 
+@pytest.mark.slow
 def test_a_single_shot_and_a_single_character(tmp_path: Path) -> None:
     dataset = draw_dataset(
         tmp_path / "toy", classes=TWO, per_class={"train": 8, "val": 0, "test": 6}, characters=("tom",)
@@ -80,6 +81,7 @@ def test_a_single_shot_and_a_single_character(tmp_path: Path) -> None:
     assert summary.test.accuracy >= summary.baselines["majority"].accuracy - 0.1
 
 
+@pytest.mark.slow
 def test_a_class_of_one_example_beside_large_ones(tmp_path: Path) -> None:
     dataset = draw_dataset(tmp_path / "toy", per_class={"train": 12, "val": 0, "test": 6}, images_per_shot=1)
     spare = [e.id for e in dataset.examples if e.split == "train" and e.label == "sad"][1:]
@@ -88,6 +90,7 @@ def test_a_class_of_one_example_beside_large_ones(tmp_path: Path) -> None:
     assert summary.test.macro_f1 > summary.baselines["majority"].macro_f1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [tiny, grey, squeezed])
 def test_small_grey_and_badly_coded_faces_are_still_told_apart(change: Callable[[RGB], RGB], tmp_path: Path) -> None:
     dataset = draw_dataset(
@@ -96,6 +99,7 @@ def test_small_grey_and_badly_coded_faces_are_still_told_apart(change: Callable[
     assert finished(changed(dataset, change), tmp_path / "runs").test.accuracy > 0.6
 
 
+@pytest.mark.slow
 def test_pictures_that_are_all_the_same(tmp_path: Path) -> None:
     dataset = draw_dataset(
         tmp_path / "toy", classes=TWO, per_class={"train": 9, "val": 0, "test": 6}, images_per_shot=1

@@ -1,6 +1,3 @@
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
@@ -10,7 +7,7 @@ from tests.train.best.test_fit import best_run, weighted
 from tests.train.faces import draw_dataset
 from train.best import tuning
 from train.best.backbone import packaged_weights
-from train.best.fit import inside, is_enough_to_tune
+from train.best.fit import inside
 from train.best.net import BestNet
 from train.best.tuning import FROZEN_BLOCKS, is_kept, steps_of, tune
 from train.examples import Examples, read_examples
@@ -90,10 +87,3 @@ def test_steps_grow_with_the_pictures_up_to_a_limit() -> None:
     assert steps_of(1) == tuning.EPOCHS
     assert steps_of(165) == 6 * tuning.EPOCHS
     assert steps_of(1_000_000) == tuning.MOST_STEPS
-
-
-def test_few_shots_or_a_class_of_one_are_not_enough_to_tune(tmp_path: Path) -> None:
-    shots = [f"s{n}" for n in range(20)]
-    assert is_enough_to_tune(np.array([0, 1] * 10), shots)
-    assert not is_enough_to_tune(np.array([0, 1] * 10), shots[:10] * 2)
-    assert not is_enough_to_tune(np.array([0] * 19 + [1]), shots)
