@@ -17,15 +17,15 @@ def staged(face_SS4: NDArray[np.uint8], side: int, chance: np.random.Generator) 
     picture = Image.fromarray(face_SS4).transform(
         (side, side),
         Image.Transform.AFFINE,
-        _placement(size, side, chance),
+        placement(size, side, chance),
         resample=Image.Resampling.BILINEAR,
     )
-    behind = _backdrop(side, chance)
+    behind = backdrop(side, chance)
     behind.paste(picture, (0, 0), picture)
     return _coded(_recoloured(behind, chance), chance)
 
 
-def _placement(size: int, side: int, chance: np.random.Generator) -> tuple[float, ...]:
+def placement(size: int, side: int, chance: np.random.Generator) -> tuple[float, ...]:
     """The map from a place in the new picture to one in the old, as Pillow wants it."""
     zoom = size / side * math.exp(chance.uniform(-0.3, 0.25))
     angle, shear = math.radians(chance.normal(0, 9)), chance.normal(0, 0.08)
@@ -39,7 +39,7 @@ def _placement(size: int, side: int, chance: np.random.Generator) -> tuple[float
     return (*matrix[0], offset[0], *matrix[1], offset[1])
 
 
-def _backdrop(side: int, chance: np.random.Generator) -> Image.Image:
+def backdrop(side: int, chance: np.random.Generator) -> Image.Image:
     """A few flat shapes over a colour."""
     picture = Image.new("RGB", (side, side), _colour(chance))
     pen = ImageDraw.Draw(picture)

