@@ -16,7 +16,6 @@ from train.checkpoint import EpochMetrics, Training, load_checkpoint, save_check
 from train.epochs import line_of
 from train.examples import Examples
 from train.metrics import confusion_of, macro_f1_of
-from train.models.normalised import Normalised
 from train.predict import class_scores
 from train.runs import CHECKPOINT, METRICS, TrainingRun
 
@@ -33,8 +32,6 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
         InputError: the loss is no number any more.
     """
     best = inside(net)
-    assert isinstance(net, Normalised), "build_net makes no others"
-    net.origin = ORIGIN
     if (done := load_checkpoint(folder / CHECKPOINT, run.digest)) is not None:
         return done
     started = time.perf_counter()
@@ -48,7 +45,7 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
     seconds = time.perf_counter() - started
     history = [_measured(net, data, tuned, seconds, images)]
     state = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
-    training = Training(model=state, optimizer={}, best_epoch=1, best_model=state, history=history)
+    training = Training(model=state, optimizer={}, origin=ORIGIN, best_epoch=1, best_model=state, history=history)
     save_checkpoint(folder / CHECKPOINT, run.digest, training)
     write_text(folder / METRICS, "".join(line_of(metrics) for metrics in history))
     return training

@@ -35,6 +35,7 @@ def test_best_learns_from_a_few_faces_and_is_the_same_when_made_again(tmp_path: 
     summary = train(dataset, run, tmp_path / "runs")
     assert summary.test.macro_f1 > 0.8
     assert summary.val_macro_f1 is not None
+    assert summary.weights.startswith("ImageNet")
     assert summary.ended == "all epochs done"
     assert len((tmp_path / "runs" / run.id / METRICS).read_text().splitlines()) == 1
     again = train(dataset, run, tmp_path / "again")
