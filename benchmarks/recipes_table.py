@@ -1,17 +1,17 @@
 """Every recipe beside `best` at the same cost: one table of `toonsift compare` on a small, leak-free dataset version.
 
-    python -m benchmarks.recipes_table DATASET [--workspace DIR] [--per-track 1] [--budget 20] [--seeds 5] [--recipes all]
+    python -m benchmarks.recipes_table DATASET [--workspace DIR] [--budget 20] [--seeds 5] [--recipes all] [--largest-image 128]
 
-DATASET is the folder of a version, such as W/datasets/demo/0001 after `toonsift --workspace W demo`. So that nets of 224 and
-299 pixels come to an epoch within the budget on a CPU, the first crops of each track in each shot alone are taken, in every
-split; splits stay as they are. What is left is written as a version of its own, whose runs the published studies then share:
-`toonsift --workspace DIR compare DIR/datasets/NAME-thin/0001 --study wang --budget 20` trains nothing again. Killed, the same
-call goes on. Set OMP_NUM_THREADS=1: then CPU seconds are those of the work, not of threads that wait for one another.
+DATASET is the folder of a version, such as W/datasets/demo/0001 after `toonsift --workspace W demo`. So that large nets come to
+an epoch within the budget on a CPU, the first crop of each shot alone is trained on and validated with; the test split stays
+whole, and no recipe sees larger pictures than `best` does (--largest-image 0: each its own). What is left is written as a
+version of its own, whose runs the published studies then share: `toonsift --workspace DIR compare
+DIR/datasets/NAME-thin/0001 --study wang --budget 20 --largest-image 128` trains nothing again. Killed, the same call goes on.
+Set OMP_NUM_THREADS=1: then CPU seconds are those of the work, not of threads that wait for one another.
 """
 
 import argparse
 import shutil
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +19,14 @@ from pipeline.cli import main as toonsift
 from pipeline.core.manifest import Dataset, Example, content_digest, counts_of, read_dataset, write_rows
 
 
-def thinned(dataset: Dataset, per_track: int) -> list[Example]:
-    """The first examples of each track in each shot, by time."""
-    taken: Counter[tuple[str, str]] = Counter()
+def thinned(dataset: Dataset) -> list[Example]:
+    """The first example of each shot by time; of the test split all."""
+    seen: set[str] = set()
     kept = []
     for example in sorted(dataset.examples, key=lambda e: (e.episode, e.pts, e.id)):
-        taken[example.shot, example.track] += 1
-        if taken[example.shot, example.track] <= per_track:
+        if example.split == "test" or example.shot not in seen:
             kept.append(example)
+        seen.add(example.shot)
     return sorted(kept, key=lambda e: e.id)
 
 
@@ -53,16 +53,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--workspace", type=Path, default=Path("data"))
-    parser.add_argument("--per-track", type=int, default=1)
     parser.add_argument("--budget", type=float, default=20.0)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--recipes", default="all")
+    parser.add_argument("--largest-image", type=int, default=128)
     given = parser.parse_args()
     dataset = read_dataset(given.dataset)
     folder = given.workspace / "datasets" / f"{dataset.manifest.name}-thin" / "0001"
     if not (folder / "manifest.json").exists():
-        written(dataset, thinned(dataset, given.per_track), folder, {"crops_per_track": given.per_track})
+        written(dataset, thinned(dataset), folder, {"crops_per_shot": {"train": 1, "val": 1}})
     words = ["--workspace", str(given.workspace), "compare", str(folder), "--recipes", given.recipes]
+    words += ["--largest-image", str(given.largest_image)] if given.largest_image else []
     toonsift([*words, "--seeds", str(given.seeds), "--budget", str(given.budget), "--device", "cpu"])
 
 

@@ -68,7 +68,9 @@ class Allowance:
     frozen_epochs: int
     """of them short retraining"""
     seconds: float | None
-    """what a training is expected to cost; None where it is made in one piece and was not measured"""
+    """what its epochs are expected to cost; None where it is made in one piece and was not measured"""
+    fixed_seconds: float
+    """what a training costs besides, outside the budget"""
     reason: str
     """why the recipe is left out, or what else has to be said of it"""
 
@@ -90,6 +92,9 @@ class Meter:
 def allowed(entry: Entry, dataset: Dataset, seconds: float, meter: Meter) -> tuple[Entry | None, Allowance]:
     """The recipe with as many epochs as fit into `seconds`, and what there is to say; no entry when not even one fits.
 
+    The budget is for what is learned in: training, validation, checkpoints. What a run needs besides (pictures read, the
+    test split predicted) depends on the test set, so it stands beside.
+
     Epochs of short retraining, warm-up and steps of the schedule keep their share of the whole, at least one of each.
 
     Raises:
@@ -101,22 +106,25 @@ def allowed(entry: Entry, dataset: Dataset, seconds: float, meter: Meter) -> tup
     name, options = entry.recipe.name, entry.options
     if entry.recipe.net == BEST:
         words = "fitted in one piece, which takes what it takes"
-        return entry, Allowance(recipe=name, epochs=options.epochs, frozen_epochs=0, seconds=None, reason=words)
+        said = Allowance(recipe=name, epochs=1, frozen_epochs=0, seconds=None, fixed_seconds=0.0, reason=words)
+        return entry, said
     cost = cost_of(entry, dataset, seconds, meter)
-    if (found := fitting(options, cost, seconds)) is None:
-        one = cost.fixed_seconds + (cost.short_seconds or cost.long_seconds)
-        words = f"a training of one epoch would take about {one:,.0f} s, and the budget is {seconds:g} s"
-        return None, Allowance(recipe=name, epochs=0, frozen_epochs=0, seconds=one, reason=words)
+    found, fixed = fitting(options, cost, seconds), cost.fixed_seconds
+    if found is None:
+        one = cost.short_seconds or cost.long_seconds
+        words = f"one epoch takes about {one:,.0f} s, and the budget is {seconds:g} s"
+        return None, Allowance(recipe=name, epochs=0, frozen_epochs=0, seconds=one, fixed_seconds=fixed, reason=words)
     said = Allowance(
-        recipe=name, epochs=found.epochs, frozen_epochs=found.frozen_epochs, seconds=price(found, cost), reason=""
-    )
+        recipe=name, epochs=found.epochs, frozen_epochs=found.frozen_epochs, seconds=price(found, cost),
+        fixed_seconds=fixed, reason="",
+    )  # fmt: skip
     return replace(entry, options=found), said
 
 
 def fitting(options: TrainOptions, cost: Cost, seconds: float) -> TrainOptions | None:
     """The options with the most epochs that cost no more than `seconds`; None when one is too many."""
     cheapest = min(second for second in (cost.short_seconds, cost.long_seconds) if second > 0)
-    most = min(100_000, int((seconds - cost.fixed_seconds) / cheapest))
+    most = min(100_000, int(seconds / cheapest))
     tried = (shortened(options, epochs) for epochs in range(most, 0, -1))
     return next((found for found in tried if price(found, cost) <= seconds), None)
 
@@ -137,9 +145,8 @@ def shortened(options: TrainOptions, epochs: int) -> TrainOptions:
 
 
 def price(options: TrainOptions, cost: Cost) -> float:
-    """Seconds that a training with these options is expected to take."""
-    long = options.epochs - options.frozen_epochs
-    return cost.fixed_seconds + options.frozen_epochs * cost.short_seconds + long * cost.long_seconds
+    """Seconds that the epochs of a training with these options are expected to take."""
+    return options.frozen_epochs * cost.short_seconds + (options.epochs - options.frozen_epochs) * cost.long_seconds
 
 
 def cost_of(entry: Entry, dataset: Dataset, limit: float, meter: Meter) -> Cost:

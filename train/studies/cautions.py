@@ -1,7 +1,7 @@
 """What a reader of the figures has to know: luck that cannot be ruled out, unequal budgets, nets that had not learned."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,8 +18,16 @@ WEIGHTS_NOTE = re.compile(r"no \S+ weights: training began with ")
 """how the runs' own note of missing weights begins; here one line says it for all"""
 
 
-def cautions(contestants: Sequence[Contestant], budget_seconds: float | None = None) -> list[str]:
-    """In plain sentences; `budget_seconds` is what each training might cost, None where nothing was said."""
+def cautions(
+    contestants: Sequence[Contestant], budget_seconds: float | None = None, besides: Mapping[str, float] | None = None
+) -> list[str]:
+    """In plain sentences.
+
+    Args:
+        contestants: one or more.
+        budget_seconds: what the epochs of each training might cost; None where nothing was said.
+        besides: name -> seconds that its trainings take outside the budget.
+    """
     said = []
     shots = len(set(contestants[0].exam.shots.tolist()))
     if shots < FEW_SHOTS:
@@ -28,7 +36,7 @@ def cautions(contestants: Sequence[Contestant], budget_seconds: float | None = N
         )
     if single := [one.name for one in contestants if len(one.trials) == 1]:
         said.append(f"one seed says nothing about the luck of training: {', '.join(single)}")
-    said += _budget_words(contestants, budget_seconds)
+    said += _budget_words(contestants, budget_seconds, besides or {})
     said += [words for words in (_unfinished_words(contestants), _weights_words(contestants)) if words]
     if still := [one.name for one in contestants if all(trial.head_alone for trial in one.trials)]:
         said.append(f"the head alone was trained, all epochs being short retraining: {', '.join(still)}")
@@ -74,9 +82,9 @@ def _weights_words(contestants: Sequence[Contestant]) -> str:
     )
 
 
-def _budget_words(contestants: Sequence[Contestant], seconds: float | None) -> list[str]:
+def _budget_words(contestants: Sequence[Contestant], seconds: float | None, besides: Mapping[str, float]) -> list[str]:
     if seconds is not None:
-        return _seconds_words(contestants, seconds)
+        return _seconds_words(contestants, seconds, besides)
     for what, name in (("epochs", "epochs"), ("training pictures seen", "images_seen")):
         values = {one.name: _mean_of(one, name) for one in contestants}
         if len(set(values.values())) > 1:
@@ -85,14 +93,14 @@ def _budget_words(contestants: Sequence[Contestant], seconds: float | None) -> l
     return [f"equal budget: {epochs:,.0f} epochs, {seen:,.0f} training pictures seen in each training"]
 
 
-def _seconds_words(contestants: Sequence[Contestant], seconds: float) -> list[str]:
+def _seconds_words(contestants: Sequence[Contestant], seconds: float, besides: Mapping[str, float]) -> list[str]:
     said = [
-        f"equal budget: {seconds:g} s for each training, of which each made the epochs that fit by what one was measured to "
-        "cost; schedules and short retraining follow"
+        f"equal budget: {seconds:g} s for the epochs of each training; each recipe makes as many as fit by what one was "
+        "measured to cost, and its schedule and short retraining follow"
     ]
     costs = {one.name: [t.cpu_seconds for t in one.trials if t.cpu_seconds is not None] for one in contestants}
-    means = {name: float(np.mean(values)) for name, values in costs.items() if values}
-    if dear := {name: mean for name, mean in means.items() if mean > OVER * seconds}:
+    spent = {name: float(np.mean(values)) - besides.get(name, 0.0) for name, values in costs.items() if values}
+    if dear := {name: mean for name, mean in spent.items() if mean > OVER * seconds}:
         said.append("over the budget: " + ", ".join(f"{name} {mean:.1f} s" for name, mean in dear.items()))
     return said
 

@@ -61,16 +61,17 @@ def compare(
     contestants = [Contestant.of(name, exam, found) for name, found in trials.items() if found]
     baselines = baselines_on(folds, exam, first.options, laboratory.progress)
     document = _heading(dataset, options, folds, exam)
-    document |= tables(contestants, baselines, failures, options.against, options.budget_seconds)
+    document |= tables(contestants, baselines, failures, options.against)
     document["budget"] = _budget(options.budget_seconds, allowances)
-    document["notes"] = [*said, *document["notes"], *_sizes_words(entries)]
+    besides = {one.recipe: one.fixed_seconds for one in allowances}
+    told = cautions(contestants, options.budget_seconds, besides) if contestants else []
+    document["notes"] = [*said, *told, *_sizes_words(entries)]
     return document
 
 
 def tables(
-    contestants: Sequence[Contestant], baselines: Sequence[Contestant], failures: Sequence[Failure],
-    against: str = "", budget_seconds: float | None = None,
-) -> Line:  # fmt: skip
+    contestants: Sequence[Contestant], baselines: Sequence[Contestant], failures: Sequence[Failure], against: str = ""
+) -> Line:
     """Rows, summary, baselines, pairs and findings of what was trained."""
     rows = [row_of(one, number, trial) for one in contestants for number, trial in enumerate(one.trials)]
     rows += [failed_row(failure) for failure in failures]
@@ -86,7 +87,6 @@ def tables(
         "pairs": pairs,
         "beside_baseline": beside,
         "findings": findings(pairs, beside, [*summary, *trivial]),
-        "notes": cautions(contestants, budget_seconds) if contestants else [],
     }
 
 

@@ -10,7 +10,7 @@ SINGLY = 3
 
 
 def findings(pairs: Sequence[Line], beside_baseline: Sequence[Line], summary: Sequence[Line]) -> list[str]:
-    """Which recipes are not better than the best baseline, then which are better than which.
+    """Which recipes are better than which, then who is not better than the best baseline.
 
     Args:
         pairs: of the recipes, as `pairs_of` gives them.
@@ -23,14 +23,14 @@ def findings(pairs: Sequence[Line], beside_baseline: Sequence[Line], summary: Se
         single = [_pair_words(line, len(compared)) for line in compared]
     else:
         single = _ranked_words(compared, summary)
-    said = [*_baselines_words(beside, summary), *(words for words in single if words)]
+    said = [words for words in single if words]
     if compared and not any(_is_sure(line) for line in compared):
         said.append(
             "no two of them differ by more than luck"
             if compared[1:]
             else f"the two do not differ by more than luck (p {p_words(compared[0]['p'])})"
         )
-    return said
+    return [*said, *_baselines_words(beside, summary)]
 
 
 def p_words(value: float) -> str:
@@ -95,13 +95,12 @@ def _baselines_words(beside: Sequence[Line], summary: Sequence[Line]) -> list[st
             said += [_baseline_words(line, how, figures, remarks[line["first"]]) for line in lines]
             continue
         second = lines[0]["second"]
-        names = ", ".join(
-            f"{line['first']} {figures[line['first']]:.3f}"
-            + (" (under-trained)" if "under-trained" in remarks[line["first"]] else "")
-            for line in sorted(lines, key=lambda line: -figures[line["first"]])
-        )
+        ordered = sorted((line["first"] for line in lines), key=lambda name: -figures[name])
+        told = ", ".join(f"{name} {figures[name]:.3f}" for name in ordered)
+        weak = sum("under-trained" in remarks[name] for name in ordered)
         said.append(
-            f"{how} than {NAMES.get(second, second)} (macro-F1 {figures[second]:.3f}), which needs no training: {names}"
+            f"{how} than {NAMES.get(second, second)} (macro-F1 {figures[second]:.3f}), which needs no training: {told}"
+            + (f"; {'all' if weak == len(ordered) else weak} of these {'is' if weak == 1 else 'are'} under-trained" if weak else "")
         )
     return said
 

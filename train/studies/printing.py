@@ -17,11 +17,10 @@ WIDEST = 9
 def show(session: Session, document: Line, title: str, what: str) -> None:
     """Scores and costs, the parts, the pairs, and what the study itself reports; `what` is what a line is: recipe, arm."""
     lines = [*ranked(document["summary"], document), *document["baselines"]]
-    session.table(title, (what, "macro-F1", "accuracy", "balanced", "ECE", "train acc.", ""), map(_score_cells, lines))
+    columns = (what, "macro-F1", "95 %, seeds", "95 %, shots", "accuracy", "balanced", "ECE", "train acc.", "")
+    session.table(title, columns, map(_score_cells, lines))
     if "source_summary" in document:
-        home = document["source_summary"]
-        columns = (what, "macro-F1", "accuracy", "balanced", "ECE", "train acc.", "")
-        session.table("on the source's own test split", columns, map(_score_cells, home))
+        session.table("on the source's own test split", columns, map(_score_cells, document["source_summary"]))
     _show_costs(session, document, what)
     for key in ("class", "character", "episode"):
         show_parts(session, lines, key, what)
@@ -72,20 +71,12 @@ def show_shares(session: Session, shares: Line) -> None:
 
 
 def _score_cells(line: Line) -> tuple[object, ...]:
-    figures = [_figure(line, metric) for metric in ("macro_f1", "accuracy")]
-    learned = line.get("train_accuracy")
+    between = (line["macro_f1_interval"], line["macro_f1_shots_interval"])
+    others = (line["accuracy"], line["balanced_accuracy"], line.get("ece"), line.get("train_accuracy"))
     return (
-        line["recipe"], *figures, line["balanced_accuracy"], line.get("ece", "-"),
-        "-" if learned is None else learned, "\n".join(line.get("remarks", ())),
+        line["recipe"], line["macro_f1"], *("-" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}" for ends in between),
+        *("-" if value is None else value for value in others), ", ".join(line.get("remarks", ())),
     )  # fmt: skip
-
-
-def _figure(line: Line, metric: str) -> str:
-    words = f"{line[metric]:.3f}"
-    for kind, name in (("interval", "seeds"), ("shots_interval", "shots")):
-        if between := line[f"{metric}_{kind}"]:
-            words += f"\n{name} {between[0]:.3f} to {between[1]:.3f}"
-    return words
 
 
 def _show_costs(session: Session, document: Line, what: str) -> None:
@@ -96,10 +87,10 @@ def _show_costs(session: Session, document: Line, what: str) -> None:
         head_alone = planned.get(line["recipe"], {}).get("frozen_epochs", 0)
         cost = [line.get(key) for key in ("epochs", "images_seen", "cpu_seconds")]
         epochs, *others = ("-" if value is None else f"{value:,.0f}" for value in cost)
-        epochs += f" ({head_alone} head alone)" if head_alone else ""
+        epochs += f" ({head_alone} short)" if head_alone else ""
         rows.append((line["recipe"], line["seeds"], epochs, *others, planned.get(line["recipe"], {}).get("reason", "")))
     rows += [(one["recipe"], "-", "-", "-", "-", one["reason"]) for one in budget["left_out"]]
-    title = f"at a budget of {budget['seconds']:g} s for each training" if planned else "what it took"
+    title = f"at a budget of {budget['seconds']:g} s for the epochs of each training" if planned else "what it took"
     session.table(title, (what, "seeds", "epochs", "images seen", "CPU s", ""), rows)
 
 
@@ -108,9 +99,9 @@ def _show_pairs(session: Session, document: Line) -> None:
     if not pairs:
         return
     shown = sorted(pairs, key=lambda pair: pair["p_corrected"])[:PAIRS_SHOWN]
-    title = f"macro-F1 of {len(pairs)} pair(s) on the same test examples; p of both kinds of luck, Holm's correction"
+    title = "macro-F1 of pairs, on the same test examples"
     if len(shown) < len(pairs):
-        title += f"; the {len(shown)} surest, the page has all"
+        title += f": the {len(shown)} surest of {len(pairs)}, the page has all"
     columns = ("", "", "difference", "p, test set", "p, training", "p", "p corrected", "verdict")
     session.table(title, columns, [_pair_cells(pair) for pair in shown])
 
