@@ -1,6 +1,6 @@
 """The study `shift` on two drawn styles: what is lost where the faces look different, and what brings some of it back.
 
-    python -m benchmarks.domain_shift [--workspace DIR] [--recipe hill] [--epochs 60] [--seeds 5] [--shots 30]
+    python -m benchmarks.domain_shift [--workspace DIR] [--recipe transfer-efficientnet-lite0] [--epochs 8] [--seeds 5] [--shots 30]
 
 Source: three crops of each of so many shots in one style, the classes named as nouns and uneven (37 % the largest), a sixth of
 the shots for validation; target: sixty shots in another style. Both are drawn with `benchmarks.best_recipe.film`, and no
@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--workspace", type=Path, default=Path("data"))
     parser.add_argument("--source", default="micah")
     parser.add_argument("--target", default="toon-head")
-    parser.add_argument("--recipe", default="hill")
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--recipe", default="transfer-efficientnet-lite0")
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--shots", type=int, default=30)
     given = parser.parse_args()
@@ -52,7 +52,10 @@ def main() -> None:
     emotions = [{crop.emotion for crop in found} for found in crops.values()]
     pairs = ",".join(f"{noun}={name}" for name, noun in NOUNS.items() if noun in emotions[0] and name in emotions[1])
     words = ["--workspace", str(given.workspace), "shift", *map(str, folders), "--recipe", given.recipe, "--map", pairs]
-    toonsift([*words, "--epochs", str(given.epochs), "--seeds", str(given.seeds), "--device", "cpu"])
+    words += ["--epochs", str(given.epochs), "--seeds", str(given.seeds), "--device", "cpu"]
+    if given.recipe.startswith("transfer"):  # its own 10 epochs of short retraining would be all there are
+        words += ["--set", "frozen_epochs=2", "--set", "image_size=96"]
+    toonsift(words)
 
 
 if __name__ == "__main__":

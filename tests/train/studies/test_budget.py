@@ -14,8 +14,10 @@ from tests.train.studies.conftest import entry, laboratory
 from tests.train.studies.test_compare import SETTINGS, call
 from train.loop import train
 from train.options import TrainOptions
+from train.recipes import RECIPES
 from train.runs import Summary, TrainingRun, read_card
 from train.studies.budget import Cost, Meter, allowed, cost_of, fitting, price, sample, shortened
+from train.studies.cli import _all_recipes
 from train.studies.compare import CompareOptions, compare
 
 TRANSFER = TrainOptions(epochs=30, frozen_epochs=10, warmup_epochs=3, step_epochs=6, backbone_rate=0.1)
@@ -168,6 +170,12 @@ def test_the_command_measures_and_a_second_call_says_the_same(drawn: Dataset, tm
         call_raising(tmp_path, *words, "--epochs", "3")
     with pytest.raises(UsageError, match="none of the recipes compared"):
         call_raising(tmp_path, *words, "--against", "best")
+
+
+def test_all_recipes_are_all_but_those_that_are_another_by_a_second_name() -> None:
+    names = _all_recipes()
+    assert len(set(names)) == len(names) == len(RECIPES) - 1
+    assert {recipe.name for recipe in RECIPES} - set(names) == {"hill"}, "which hill-adadelta is"
 
 
 def call_raising(root: Path, *words: str) -> None:
