@@ -8,7 +8,7 @@ from markupsafe import Markup
 from pipeline.report import wording
 from pipeline.report.charts import Line, axis, line_chart
 
-WIDTH = 760
+WIDTH = 660
 NAMES = 205
 """left of the plot, for names"""
 ROW = 34

@@ -1,7 +1,7 @@
 """Recipes side by side on one dataset version: the same examples, the same seeds, the same budget."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from train.studies.findings import findings
 from train.studies.published import Study
 from train.studies.tables import Line, best_of, pairs_of, row_of, summary_of
 from train.studies.trials import Entry, Failure, Laboratory, baselines_on, exam_of, folds_of, run_trials
+from train.studies.watching import Within
 
 DOCUMENT = "study.json"
 FORMAT = 1
@@ -97,7 +98,13 @@ def _within_budget(
     if options.budget_seconds is None:
         return list(options.entries), []
     assert meter is not None, "a budget needs a meter"
-    found = [allowed(entry, dataset, options.budget_seconds, meter) for entry in options.entries]
+    found = []
+    with meter.progress.step("measure", len(options.entries), "recipes") as step:
+        within = Within(step)
+        for entry in options.entries:
+            within.begin(entry.recipe.name)
+            found.append(allowed(entry, dataset, options.budget_seconds, replace(meter, progress=within)))
+            step.advance()
     kept = [entry for entry, _ in found if entry is not None]
     if not kept:
         raise UsageError(

@@ -100,7 +100,11 @@ def _baselines_words(beside: Sequence[Line], summary: Sequence[Line]) -> list[st
         weak = sum("under-trained" in remarks[name] for name in ordered)
         said.append(
             f"{how} than {NAMES.get(second, second)} (macro-F1 {figures[second]:.3f}), which needs no training: {told}"
-            + (f"; {'all' if weak == len(ordered) else weak} of these {'is' if weak == 1 else 'are'} under-trained" if weak else "")
+            + (
+                f"; {'all' if weak == len(ordered) else weak} of these {'is' if weak == 1 else 'are'} under-trained"
+                if weak
+                else ""
+            )
         )
     return said
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.console import Session
 from pipeline.core.errors import CheckpointError, UsageError
 from pipeline.core.manifest import Dataset
 from pipeline.core.progress import Progress, Silent
 from tests.train.studies.conftest import entry, laboratory
-from tests.train.studies.test_compare import SETTINGS, call
+from tests.train.studies.test_compare import SETTINGS, app, call
 from train.loop import train
 from train.options import TrainOptions
 from train.recipes import RECIPES
@@ -154,36 +156,39 @@ def test_recipes_that_fit_train_for_the_epochs_that_fit_and_the_others_say_why_n
     json.dumps(document)
 
 
-def test_the_command_measures_and_a_second_call_says_the_same(drawn: Dataset, tmp_path: Path) -> None:
+def test_the_command_measures_and_a_second_call_says_the_same(
+    drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.studies.budget.ENOUGH_SECONDS", 0.1)
     words = ["compare", str(drawn.folder), "--recipes", "hill-adam,hill-sgd", "--seeds", "1", "--device", "cpu"]
-    words += ["--budget", "2", "--largest-image", "20", *SETTINGS]
+    words += ["--budget", "0.4", "--largest-image", "20", *SETTINGS]
     code, text = call(tmp_path, *words)
     assert code == 0
     document = json.loads(text)
     assert all(row["epochs"] >= 1 for row in document["rows"])
     assert {one["recipe"] for one in document["budget"]["allowances"]} == {"hill-adam", "hill-sgd"}
     assert any("hill-adam 20 (its own: 60)" in note for note in document["notes"])
-    assert json.loads(call(tmp_path, *words)[1]) == document
     code, text = call(tmp_path, *words, as_json=False)
-    assert "at a budget of 2 s for the epochs of each training" in text
-    with pytest.raises(UsageError, match="use one of them"):
-        call_raising(tmp_path, *words, "--epochs", "3")
-    with pytest.raises(UsageError, match="none of the recipes compared"):
-        call_raising(tmp_path, *words, "--against", "best")
+    assert "at a budget of 0.4 s for the epochs of each training" in text
+    assert json.loads((Path(document["report"]).parent / "study.json").read_text())["rows"] == document["rows"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--budget", "2", "--epochs", "3"], "use one of them"),
+        (["--against", "best"], "none of the recipes compared"),
+        (["--budget", "2", "--hold-out-characters"], "use one of them"),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused(drawn: Dataset, tmp_path: Path, words: list[str], reason: str) -> None:
+    said = ["compare", str(drawn.folder), "--recipes", "hill-adam,hill-sgd", "--seeds", "1", *words]
+    result = CliRunner().invoke(app, said, obj=Session(root=tmp_path, json=True, quiet=True))
+    assert isinstance(result.exception, UsageError)
+    assert reason in str(result.exception)
 
 
 def test_all_recipes_are_all_but_those_that_are_another_by_a_second_name() -> None:
     names = _all_recipes()
     assert len(set(names)) == len(names) == len(RECIPES) - 1
     assert {recipe.name for recipe in RECIPES} - set(names) == {"hill"}, "which hill-adadelta is"
-
-
-def call_raising(root: Path, *words: str) -> None:
-    from typer.testing import CliRunner
-
-    from pipeline.console import Session
-    from tests.train.studies.test_compare import app
-
-    result = CliRunner().invoke(app, list(words), obj=Session(root=root, json=True, quiet=True))
-    assert result.exception is not None
-    raise result.exception
