@@ -13,7 +13,7 @@ from train.cli import Device, DeviceName
 from train.studies.published import STUDIES, find_study
 
 if TYPE_CHECKING:
-    from train.studies.budget import Meter
+    from train.studies.costs import Meter
     from train.studies.trials import Entry, Laboratory
 
 Settings = Annotated[
@@ -226,7 +226,7 @@ def _meter(laboratory: "Laboratory", root: Path, device: str) -> "Meter":
     import time
 
     from train.predict import choose_device
-    from train.studies.budget import Meter
+    from train.studies.costs import Meter
 
     on_gpu = choose_device(device).type == "cuda"
     return Meter(

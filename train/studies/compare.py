@@ -9,9 +9,10 @@ from pipeline.core.errors import DatasetError, UsageError
 from pipeline.core.files import digest_of, write_json
 from pipeline.core.manifest import Dataset
 from train.classes import classes_of
-from train.studies.budget import Allowance, Meter, allowed
+from train.studies.budget import Allowance, allowed
 from train.studies.cautions import cautions
 from train.studies.contestants import Contestant, Exam
+from train.studies.costs import Meter
 from train.studies.derived import Fold
 from train.studies.findings import findings
 from train.studies.published import Study

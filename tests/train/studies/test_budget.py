@@ -18,9 +18,10 @@ from train.loop import train
 from train.options import TrainOptions
 from train.recipes import RECIPES
 from train.runs import Summary, TrainingRun, read_card
-from train.studies.budget import Cost, Meter, allowed, cost_of, fitting, price, sample, shortened
+from train.studies.budget import allowed, fitting, price, shortened
 from train.studies.cli import _all_recipes
 from train.studies.compare import CompareOptions, compare
+from train.studies.costs import Cost, Meter, cost_of, sample
 
 TRANSFER = TrainOptions(epochs=30, frozen_epochs=10, warmup_epochs=3, step_epochs=6, backbone_rate=0.1)
 COST = Cost(fixed_seconds=2.0, short_seconds=1.0, long_seconds=3.0)
@@ -159,7 +160,7 @@ def test_recipes_that_fit_train_for_the_epochs_that_fit_and_the_others_say_why_n
 def test_the_command_measures_and_a_second_call_says_the_same(
     drawn: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.studies.budget.ENOUGH_SECONDS", 0.1)
+    monkeypatch.setattr("train.studies.costs.ENOUGH_SECONDS", 0.1)
     words = ["compare", str(drawn.folder), "--recipes", "hill-adam,hill-sgd", "--seeds", "1", "--device", "cpu"]
     words += ["--budget", "0.4", "--largest-image", "20", *SETTINGS]
     code, text = call(tmp_path, *words)

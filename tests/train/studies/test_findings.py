@@ -33,7 +33,7 @@ def contestant(name: str, **more: Any) -> Contestant:
         )
         for n in range(2)
     )  # fmt: skip
-    trial = {
+    trial: dict[str, Any] = {
         "seed": 0, "runs": ("r",), "probabilities": np.eye(2, dtype=np.float32), "epochs": 10, "images_seen": 20,
         "seconds": 1.0, "cpu_seconds": None,
     }  # fmt: skip
