@@ -55,16 +55,22 @@ def allowed(entry: Entry, dataset: Dataset, seconds: float, meter: Meter) -> tup
         said = Allowance(recipe=name, epochs=1, frozen_epochs=0, seconds=None, fixed_seconds=0.0, reason=words)
         return entry, said
     cost = cost_of(entry, dataset, seconds, meter)
-    found, fixed = fitting(options, cost, seconds), cost.fixed_seconds
-    if found is None:
+    if (found := fitting(options, cost, seconds)) is None:
         one = cost.short_seconds or cost.long_seconds
         words = f"one epoch takes about {one:,.0f} s, and the budget is {seconds:g} s"
-        return None, Allowance(recipe=name, epochs=0, frozen_epochs=0, seconds=one, fixed_seconds=fixed, reason=words)
+        return None, left_out(entry, words)
     said = Allowance(
         recipe=name, epochs=found.epochs, frozen_epochs=found.frozen_epochs, seconds=price(found, cost),
-        fixed_seconds=fixed, reason="",
+        fixed_seconds=cost.fixed_seconds, reason="",
     )  # fmt: skip
     return replace(entry, options=found), said
+
+
+def left_out(entry: Entry, reason: str) -> Allowance:
+    """What is said of a recipe that does not take part."""
+    return Allowance(
+        recipe=entry.recipe.name, epochs=0, frozen_epochs=0, seconds=None, fixed_seconds=0.0, reason=reason
+    )
 
 
 def fitting(options: TrainOptions, cost: Cost, seconds: float) -> TrainOptions | None:

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import DatasetError, UsageError
+from pipeline.core.errors import DatasetError, InputError, UsageError
 from pipeline.core.files import digest_of, write_json
 from pipeline.core.manifest import Dataset
 from train.classes import classes_of
-from train.studies.budget import Allowance, allowed
+from train.studies.budget import Allowance, allowed, left_out
 from train.studies.cautions import cautions
 from train.studies.contestants import Contestant, Exam
 from train.studies.costs import Meter
@@ -99,18 +99,22 @@ def _within_budget(
     if options.budget_seconds is None:
         return list(options.entries), []
     assert meter is not None, "a budget needs a meter"
-    found = []
+    found = list[tuple[Entry | None, Allowance]]()
     with meter.progress.step("measure", len(options.entries), "recipes") as step:
         within = Within(step)
         for entry in options.entries:
             within.begin(entry.recipe.name)
-            found.append(allowed(entry, dataset, options.budget_seconds, replace(meter, progress=within)))
+            try:
+                found.append(allowed(entry, dataset, options.budget_seconds, replace(meter, progress=within)))
+            except InputError as error:  # such as a loss that is no number: the others can be compared all the same
+                found.append((None, left_out(entry, str(error))))
             step.advance()
     kept = [entry for entry, _ in found if entry is not None]
     if not kept:
         raise UsageError(
-            f"no recipe can be trained for {options.budget_seconds:g} s: {'; '.join(said.reason for _, said in found)}; "
-            "give a larger --budget, or a smaller dataset"
+            f"no recipe can be trained within {options.budget_seconds:g} s: "
+            + "; ".join(dict.fromkeys(f"{said.recipe}: {said.reason}" for _, said in found))
+            + "; give a larger --budget, or a smaller dataset"
         )
     return kept, [said for _, said in found]
 

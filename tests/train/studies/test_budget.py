@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.console import Session
-from pipeline.core.errors import CheckpointError, UsageError
+from pipeline.core.errors import CheckpointError, InputError, UsageError
 from pipeline.core.manifest import Dataset
 from pipeline.core.progress import Progress, Silent
 from tests.train.studies.conftest import entry, laboratory
@@ -155,6 +155,21 @@ def test_recipes_that_fit_train_for_the_epochs_that_fit_and_the_others_say_why_n
     assert read_card(tmp_path / "runs" / document["rows"][0]["runs"][0]).options.epochs == 4
     assert any(note.startswith("equal budget: 2 s for the epochs of each training") for note in document["notes"])
     json.dumps(document)
+
+
+def test_what_fails_while_it_is_measured_is_left_out_with_its_reason(drawn: Dataset, tmp_path: Path) -> None:
+    def trainer(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress) -> Summary:
+        if run.recipe == "hill-sgd":
+            raise InputError("the loss became nan")
+        return pretended(dataset, run, runs, progress) if "costs" in runs.parts else train(dataset, run, runs, progress)
+
+    pretended = Pretended(fixed=0.0, short=0.0, long=1.0)
+    measure = meter(trainer, tmp_path / "costs", pretended.clock)
+    both = CompareOptions(entries=(entry("hill-adam"), entry("hill-sgd")), seeds=(0,), budget_seconds=2.0)
+    document = compare(drawn, both, laboratory(tmp_path / "runs"), measure)
+    assert document["budget"]["left_out"] == [{"recipe": "hill-sgd", "reason": "the loss became nan"}]
+    with pytest.raises(UsageError, match="within 2 s: hill-sgd: the loss became nan; give a larger"):
+        compare(drawn, replace(both, entries=both.entries[1:]), laboratory(tmp_path / "runs"), measure)
 
 
 def test_the_command_measures_and_a_second_call_says_the_same(
