@@ -22,13 +22,14 @@ VALIDATED = 6
 
 
 def drawn(style: str, seed: int, shots: int) -> list[Crop]:
-    """The crops of a set of that style."""
-    return list(film(next(one for one in STYLES if one.style == style), seed, shots))
+    """The crops of a set of that style; their shots are named after it."""
+    found = film(next(one for one in STYLES if one.style == style), seed, shots)
+    return [replace(crop, shot=f"{style}.{crop.shot}") for crop in found]
 
 
 def as_source(crop: Crop) -> Crop:
     """The crop under its noun; every sixth training shot validates."""
-    number = int(crop.shot.removeprefix(crop.split))
+    number = int(crop.shot.rpartition(crop.split)[2])
     split = "val" if crop.split == "train" and number % VALIDATED == VALIDATED - 1 else crop.split
     return replace(crop, emotion=NOUNS[crop.emotion], split=split)
 
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--target", default="toon-head")
     parser.add_argument("--recipe", default="transfer-efficientnet-lite0")
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--image-size", type=int, default=96)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--shots", type=int, default=30)
     given = parser.parse_args()
@@ -54,7 +56,7 @@ def main() -> None:
     words = ["--workspace", str(given.workspace), "shift", *map(str, folders), "--recipe", given.recipe, "--map", pairs]
     words += ["--epochs", str(given.epochs), "--seeds", str(given.seeds), "--device", "cpu"]
     if given.recipe.startswith("transfer"):  # its own 10 epochs of short retraining would be all there are
-        words += ["--set", "frozen_epochs=2", "--set", "image_size=96"]
+        words += ["--set", "frozen_epochs=2", "--set", f"image_size={given.image_size}"]
     toonsift(words)
 
 

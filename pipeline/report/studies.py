@@ -119,7 +119,7 @@ def study_page(document: Document) -> StudyPage:
             for row in rows
             if as_text(row.get("reason"))
         ),
-        charts=_charts(lines, baselines, rows, hues, objects(document.get("source_summary"))),
+        charts=_charts(lines, baselines, rows, hues, _at_home(document)),
         shares=_shares(as_object(document.get("shares")), hues),
         share_keys=_share_keys(),
         reliability=_reliability(lines, hues),
@@ -171,7 +171,7 @@ def _charts(
         drawn = dot_chart([*dots, *trivial], summary=f"{title}: {said}", mark=(best.mean, "") if best else None)
         charts.append(Chart(title=title, legend=Markup(""), drawing=drawn))
     if at_home:
-        dots = [_dot(line, "macro_f1", [], hues.get(as_text(line.get("recipe")), "k0")) for line in at_home]
+        dots = [_dot(line, "macro_f1", [], hues.get(as_text(line.get("recipe")), BASELINE_HUE)) for line in at_home]
         said = ", ".join(f"{dot.name} {wording.percent(dot.mean)}" for dot in dots)
         drawn = dot_chart(dots, summary=f"Macro F1 at home: {said}", mark=None)
         charts.append(Chart(title="Macro F1 on the source's own test split", legend=Markup(""), drawing=drawn))
@@ -237,6 +237,11 @@ def _reliability(lines: Sequence[Document], hues: dict[str, str]) -> tuple[Chart
         drawn = reliability_chart(name, points, ece, hues[name])
         charts.append(Chart(title=name, legend=Markup(""), drawing=drawn, note=words))
     return tuple(charts)
+
+
+def _at_home(document: Document) -> list[Document]:
+    """What a domain shift says of the source's own test split; nothing for a comparison."""
+    return [*objects(document.get("source_summary")), *objects(document.get("source_baselines"))]
 
 
 def _ranked(lines: Sequence[Document], shift: bool) -> list[Document]:

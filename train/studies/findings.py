@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from train.studies.baselines import NAMES
+from train.studies.contestants import Contestant
 from train.studies.tables import ALPHA, Line
 
 SINGLY = 3
@@ -31,6 +34,34 @@ def findings(pairs: Sequence[Line], beside_baseline: Sequence[Line], summary: Se
             else f"the two do not differ by more than luck (p {p_words(compared[0]['p'])})"
         )
     return [*said, *_baselines_words(beside, summary)]
+
+
+def bridges(pairs: Sequence[Line]) -> list[str]:
+    """What each arm of a domain shift gains over the plain one: a sentence for each that is sure, one for all others."""
+    lines = [line for line in pairs if line["metric"] == "macro_f1"]
+    said = [
+        f"{line['first']}: macro-F1 on the target {abs(line['difference']):.3f} "
+        f"{'higher' if line['difference'] > 0 else 'lower'} than {line['second']}, more than luck "
+        f"(p {p_words(line['p_corrected'])})"
+        for line in lines
+        if _is_sure(line)
+    ]
+    if rest := [line for line in lines if not _is_sure(line)]:
+        told = ", ".join(f"{line['first']} {line['difference']:+.3f}" for line in rest)
+        said.append(f"no more than luck apart from {rest[0]['second']} in macro-F1 on the target: {told}")
+    return said
+
+
+def at_home_words(at_home: Sequence[Contestant], baseline: Contestant) -> list[str]:
+    """What is not learned of the source cannot be lost on the way."""
+    scores = {one.name: float(np.mean(one.values("macro_f1"))) for one in at_home}
+    best, looked = max(scores, key=lambda name: scores[name]), baseline.values("macro_f1")[0]
+    if scores[best] > looked:
+        return []
+    return [
+        f"not even the source was learned: on its own test split the best arm, {best}, has macro-F1 {scores[best]:.3f}, and "
+        f"{NAMES[baseline.name]}, which needs no training, {looked:.3f}; the arms say nothing of the way to the target"
+    ]
 
 
 def p_words(value: float) -> str:

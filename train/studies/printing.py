@@ -20,7 +20,8 @@ def show(session: Session, document: Line, title: str, what: str) -> None:
     columns = (what, "macro-F1", "95 %, seeds", "95 %, shots", "accuracy", "balanced", "ECE", "train acc.", "")
     session.table(title, columns, map(_score_cells, lines))
     if "source_summary" in document:
-        session.table("on the source's own test split", columns, map(_score_cells, document["source_summary"]))
+        home = [*document["source_summary"], *document["source_baselines"]]
+        session.table("on the source's own test split", columns, map(_score_cells, home))
     _show_costs(session, document, what)
     for key in ("class", "character", "episode"):
         show_parts(session, lines, key, what)

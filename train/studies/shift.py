@@ -23,11 +23,11 @@ from train.studies.cautions import cautions
 from train.studies.compare import failed_row
 from train.studies.contestants import Contestant, Exam, Trial, read_predictions
 from train.studies.derived import Fold, derived
-from train.studies.findings import findings, p_words
+from train.studies.findings import at_home_words, bridges, findings
 from train.studies.labelmap import LabelMap, label_map, mapped_source
 from train.studies.priors import leaning_words, shares_of
 from train.studies.restyle import Look, restyled
-from train.studies.tables import ALPHA, Line, best_of, pairs_of, row_of, summary_of
+from train.studies.tables import Line, best_of, pairs_of, row_of, summary_of
 from train.studies.trials import Entry, Failure, Laboratory, baselines_on, exam_of, run_trials
 
 
@@ -126,8 +126,12 @@ def shift(
         for one in baselines_on([_joined(learned, target, target_exam)], target_exam, options.entry.options,
                                 laboratory.progress)
     ]  # fmt: skip
+    trivial_at_home = baselines_on([home], home_exam, options.entry.options, laboratory.progress)
     document = _heading(source, target, options, labels, target_exam, seen)
-    return document | _tables(abroad, at_home, trivial, failures, learned)
+    document |= _tables(abroad, at_home, trivial, failures, learned)
+    document["source_baselines"] = [summary_of(one) for one in trivial_at_home]
+    document["findings"] = [*at_home_words(at_home, best_of(trivial_at_home)), *document["findings"]]
+    return document
 
 
 def _tables(abroad: Sequence[Contestant], at_home: Sequence[Contestant], trivial: Sequence[Contestant],
@@ -147,23 +151,9 @@ def _tables(abroad: Sequence[Contestant], at_home: Sequence[Contestant], trivial
         "pairs": pairs,
         "beside_baseline": beside,
         "shares": shares,
-        "findings": [*said, *_bridges(pairs), *findings([], beside, [*summary, *names])],
+        "findings": [*said, *bridges(pairs), *findings([], beside, [*summary, *names])],
         "notes": cautions(abroad),
     }
-
-
-def _bridges(pairs: Sequence[Line]) -> list[str]:
-    """What each arm gains over the plain one, in a sentence."""
-    said = []
-    for line in pairs:
-        if line["metric"] == "macro_f1":
-            sure = "more" if line["p_corrected"] < ALPHA else "not more"
-            way = "higher" if line["difference"] > 0 else "lower"
-            said.append(
-                f"{line['first']}: macro-F1 on the target {abs(line['difference']):.3f} {way} than {line['second']}, "
-                f"{sure} than luck (p {p_words(line['p_corrected'])})"
-            )
-    return said
 
 
 def _entry_of(arm: Arm, entry: Entry) -> Entry:

@@ -9,7 +9,7 @@ from pipeline.core.manifest import Example
 from pipeline.core.records import Box
 from train.studies.cautions import cautions
 from train.studies.contestants import Contestant, Exam, Trial
-from train.studies.findings import findings
+from train.studies.findings import at_home_words, bridges, findings
 from train.studies.learning import Learning
 
 Line = dict[str, Any]
@@ -106,3 +106,20 @@ def test_who_spent_more_than_the_budget_is_named() -> None:
     said = cautions(contestants, 20.0, {"dear": 2.0, "cheap": 1.0})
     assert "over the budget: dear 28.0 s" in said
     assert any(words.startswith("equal budget: 20 s for the epochs of each training") for words in said)
+
+
+def test_arms_that_gain_no_more_than_luck_share_a_sentence() -> None:
+    pairs = [pair("all", "plain", 0.2, 0.01), pair("styled", "plain", 0.1, 0.5), pair("balanced", "plain", -0.1, 0.9)]
+    assert bridges(pairs) == [
+        "all: macro-F1 on the target 0.200 higher than plain, more than luck (p 0.010)",
+        "no more than luck apart from plain in macro-F1 on the target: styled +0.100, balanced -0.100",
+    ]
+
+
+def test_what_was_not_learned_at_home_cannot_be_lost_on_the_way() -> None:
+    wrong, right = contestant("plain", probabilities=np.eye(2, dtype=np.float32)[::-1]), contestant("nearest_pixels")
+    assert at_home_words([right], wrong) == []
+    assert at_home_words([wrong], right) == [
+        "not even the source was learned: on its own test split the best arm, plain, has macro-F1 0.000, and nearest "
+        "neighbour on pixels, which needs no training, 1.000; the arms say nothing of the way to the target"
+    ]
