@@ -75,7 +75,7 @@ def _score_cells(line: Line) -> tuple[object, ...]:
     between = (line["macro_f1_interval"], line["macro_f1_shots_interval"])
     others = (line["accuracy"], line["balanced_accuracy"], line.get("ece"), line.get("train_accuracy"))
     return (
-        line["recipe"], line["macro_f1"], *("-" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}" for ends in between),
+        line["recipe"], line["macro_f1"], *("-" if ends is None else f"{ends[0]:.3f}\u2013{ends[1]:.3f}" for ends in between),
         *("-" if value is None else value for value in others), ", ".join(line.get("remarks", ())),
     )  # fmt: skip
 
