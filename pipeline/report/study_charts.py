@@ -8,12 +8,12 @@ from markupsafe import Markup
 from pipeline.report import wording
 from pipeline.report.charts import Line, axis, line_chart
 
-WIDTH = 760
-NAMES = 190
+WIDTH = 660
+NAMES = 205
 """left of the plot, for names"""
 ROW = 34
 FOOT = 34
-LONGEST_NAME = 26
+LONGEST_NAME = 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from train.cli import Device, DeviceName
 from train.studies.published import STUDIES, find_study
 
 if TYPE_CHECKING:
+    from train.studies.costs import Meter
     from train.studies.trials import Entry, Laboratory
 
 Settings = Annotated[
@@ -25,7 +26,9 @@ STUDY_NAMES = ", ".join(study.name for study in STUDIES)
 def compare(
     ctx: typer.Context,
     dataset: Annotated[str, typer.Argument(help="NAME, NAME@VERSION or the folder of a dataset version.")],
-    recipes: Annotated[str | None, typer.Option("--recipes", metavar="A,B,...", help="See `train --list`.")] = None,
+    recipes: Annotated[
+        str | None, typer.Option("--recipes", metavar="A,B,...", help="See `train --list`; all means all of them.")
+    ] = None,
     study: Annotated[
         str | None, typer.Option("--study", help=f"The recipes of a published study: {STUDY_NAMES}.")
     ] = None,
@@ -33,6 +36,28 @@ def compare(
         int | None, typer.Option("--seeds", min=1, help="Trainings of each recipe; 5 unless said.")
     ] = None,
     epochs: Epochs = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            "--budget",
+            metavar="SECONDS",
+            help="CPU seconds for each training: what an epoch costs is measured first, and each makes the epochs that fit.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="RECIPE",
+            help="Test each of the others against this one, not every pair; best where all are compared.",
+        ),
+    ] = None,
+    largest_image: Annotated[
+        int | None,
+        typer.Option(
+            "--largest-image", metavar="PIXELS", help="Recipes that look at larger pictures see so many pixels a side."
+        ),
+    ] = None,
     hold_out_characters: Annotated[
         bool, typer.Option("--hold-out-characters", help="Test on each character in turn, trained on the others.")
     ] = False,
@@ -43,10 +68,14 @@ def compare(
     session = session_of(ctx)
     published = find_study(study) if study else None
     names = [name.strip() for name in (recipes or "").split(",") if name.strip()]
+    if names == ["all"]:
+        names, against = _all_recipes(), against or "best"
     names = names or list(published.recipes if published else ())
     if not names:
         raise UsageError(f"say what to compare: --recipes A,B or --study with one of {STUDY_NAMES}")
-    entries = tuple(_entry(name, set_, epochs, device) for name in names)
+    if budget is not None and epochs is not None:
+        raise UsageError("--budget works the epochs out, and --epochs says them; use one of them")
+    entries = tuple(_entry(name, set_, epochs, device, largest_image) for name in names)
     count = seeds or (published.seeds if published else 5)
     from pipeline.core.manifest import read_dataset
 
@@ -55,13 +84,20 @@ def compare(
     _require_torch()
     from train.studies.compare import CompareOptions, store
     from train.studies.compare import compare as run_compare
+    from train.studies.printing import show
 
     options = CompareOptions(
-        entries=entries, seeds=tuple(range(count)), hold_out_characters=hold_out_characters, study=published
+        entries=entries,
+        seeds=tuple(range(count)),
+        hold_out_characters=hold_out_characters,
+        study=published,
+        budget_seconds=budget,
+        against=against or "",
     )
-    document = run_compare(found, options, _laboratory(session, workspace.runs))
+    laboratory = _laboratory(session, workspace.runs)
+    document = run_compare(found, options, laboratory, _meter(laboratory, workspace.root, entries[0].options.device))
     folder = store(workspace.reports, document)
-    _show(session, document, f"recipes on {document['dataset']}", "recipe")
+    show(session, document, f"recipes on {document['dataset']}", "recipe")
     _finish(session, document, folder)
 
 
@@ -95,6 +131,7 @@ def shift(
     _require_torch()
     from train.studies.compare import store
     from train.studies.labelmap import parse_pairs
+    from train.studies.printing import show, show_map, show_shares
     from train.studies.restyle import Look
     from train.studies.shift import ShiftOptions, find_arms
     from train.studies.shift import shift as run_shift
@@ -110,9 +147,9 @@ def shift(
     cache = workspace.root / "cache" / "restyled"
     document = run_shift(here, there, options, _laboratory(session, workspace.runs), cache)
     folder = store(workspace.reports, document)
-    _show_map(session, document)
-    _show(session, document, f"{recipe}, {document['source']} to {document['target']}", "arm")
-    _show_shares(session, document["shares"])
+    show_map(session, document)
+    show(session, document, f"{recipe}, {document['source']} to {document['target']}", "arm")
+    show_shares(session, document["shares"])
     _finish(session, document, folder)
 
 
@@ -155,13 +192,17 @@ def cartoonify(
         raise typer.Exit(1)
 
 
-def _entry(name: str, settings: list[str] | None, epochs: int | None, device: DeviceName) -> "Entry":
+def _entry(
+    name: str, settings: list[str] | None, epochs: int | None, device: DeviceName, largest_image: int | None = None
+) -> "Entry":
     from train.recipes import find_recipe
 
     recipe = find_recipe(name)
     said = {"epochs": epochs, "device": None if device is DeviceName.auto else device}
     flags = [f"{key}={value}" for key, value in said.items() if value is not None]
     options = recipe.options.with_settings([*(settings or []), *flags])
+    if largest_image is not None and options.image_size > largest_image:
+        options = options.with_settings([f"image_size={largest_image}"])
     _require_torch()
     from train.studies.trials import Entry
 
@@ -173,79 +214,34 @@ def _require_torch() -> None:
         raise MissingToolError(f"studies need {' and '.join(missing)}; install with: pip install 'toonsift[train]'")
 
 
+def _all_recipes() -> list[str]:
+    """Every recipe, but of several that are the same under two names the last alone."""
+    from train.recipes import RECIPES
+
+    return list({(recipe.net, recipe.options): recipe.name for recipe in RECIPES}.values())
+
+
+def _meter(laboratory: "Laboratory", root: Path, device: str) -> "Meter":
+    """CPU seconds say nothing of what a GPU does; there the clock on the wall counts."""
+    import time
+
+    from train.predict import choose_device
+    from train.studies.costs import Meter
+
+    on_gpu = choose_device(device).type == "cuda"
+    return Meter(
+        trainer=laboratory.trainer,
+        cache=root / "cache" / "costs",
+        progress=laboratory.progress,
+        clock=time.perf_counter if on_gpu else time.process_time,
+    )
+
+
 def _laboratory(session: Session, runs: Path) -> "Laboratory":
     from train.loop import train
     from train.studies.trials import Laboratory
 
     return Laboratory(runs=runs, trainer=train, progress=session.progress)
-
-
-def _show(session: Session, document: dict[str, Any], title: str, what: str) -> None:
-    columns = (what, "seeds", "accuracy", "macro-F1", "balanced", "ECE", "epochs", "images seen", "CPU s")
-    lines = [*document["summary"], *document["baselines"]]
-    session.table(title, columns, [_cells(line) for line in lines])
-    if "source_summary" in document:
-        session.table("on the source's own test split", columns, [_cells(one) for one in document["source_summary"]])
-    for key in ("class", "character", "episode"):
-        _show_parts(session, document["summary"], key, what)
-    if document["pairs"]:
-        session.table(
-            "macro-F1 of pairs, on the same test examples",
-            ("", "", "difference", "p, test set", "p, training", "p", "p corrected"),
-            [
-                (p["first"], p["second"], f"{p['difference']:+.3f}", p["p_shots"],
-                 "-" if p["p_seeds"] is None else p["p_seeds"], p["p"], p["p_corrected"])
-                for p in document["pairs"]
-                if p["metric"] == "macro_f1"
-            ],
-        )  # fmt: skip
-    if published := document.get("published"):
-        session.table(
-            "as context, what the study reports",
-            ("recipe", f"{published['source']}: {published['data']}"),
-            [(one["recipe"], one["figures"]) for one in published["reported"]],
-        )
-
-
-def _show_parts(session: Session, summary: list[dict[str, Any]], key: str, what: str) -> None:
-    """F1 of each class, macro-F1 of each character and episode; nothing where there is none or one alone."""
-    parts = summary[0][f"per_{key}"] if summary else {}
-    if len(parts) < 2:
-        return
-    figure, size = ("f1", "support") if key == "class" else ("macro_f1", "examples")
-    rows = [(name, one[size], *(line[f"per_{key}"][name][figure] for line in summary)) for name, one in parts.items()]
-    title = f"{'F1' if key == 'class' else 'macro-F1'} per {key}"
-    session.table(title, (key, "examples", *(line["recipe"] for line in summary)), rows)
-
-
-def _cells(line: dict[str, Any]) -> tuple[object, ...]:
-    figures = [_figure(line, metric) for metric in ("accuracy", "macro_f1")]
-    cost = [line.get(key) for key in ("epochs", "images_seen", "cpu_seconds")]
-    return (
-        line["recipe"], line["seeds"] if "ece" in line else "-", *figures, line["balanced_accuracy"],
-        line.get("ece", "-"), *("-" if value is None else f"{value:,.0f}" for value in cost),
-    )  # fmt: skip
-
-
-def _figure(line: dict[str, Any], metric: str) -> str:
-    words = f"{line[metric]:.3f}"
-    for kind, name in (("interval", "seeds"), ("shots_interval", "shots")):
-        if between := line[f"{metric}_{kind}"]:
-            words += f"\n{name} {between[0]:.3f} to {between[1]:.3f}"
-    return words
-
-
-def _show_map(session: Session, document: dict[str, Any]) -> None:
-    rows = [*document["map"].items(), *((name, "(left out)") for name in document["source_left_out"])]
-    rows += [("(not learned)", name) for name in document["target_left_out"]]
-    session.table("what a class means", (document["source"], document["target"]), rows)
-
-
-def _show_shares(session: Session, shares: dict[str, Any]) -> None:
-    named = [("training of the source", shares["prior"]), ("truth of the target", shares["truth"])]
-    named += [(f"predicted: {arm['name']}", arm["predicted"]) for arm in shares["arms"]]
-    rows = [(name, *(f"{share:.0%}" for share in values)) for name, values in named]
-    session.table("share of each class", ("", *shares["classes"]), rows)
 
 
 def _finish(session: Session, document: dict[str, Any], folder: Path) -> None:

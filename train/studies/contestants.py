@@ -15,6 +15,7 @@ from pipeline.core.errors import CheckpointError
 from pipeline.core.manifest import Example
 from train.classes import source_of
 from train.metrics import Classes
+from train.studies.learning import Learning
 from train.studies.statistics import METRICS, Floats, counts_by_shot
 
 Probabilities = NDArray[np.float32]
@@ -66,6 +67,12 @@ class Trial:
     """user and system time of this process while it trained; None when it was trained before the study"""
     notes: tuple[str, ...] = ()
     """what a reader of the figures has to know"""
+    learning: Learning | None = None
+    """how far it came on its training pictures; None where that is not known"""
+    chance_instead: str = ""
+    """weights that it should have begun with and that could not be had; empty when it began as its recipe says"""
+    head_alone: bool = False
+    """whether all of its epochs were short retraining, so that the body stayed as it was"""
 
 
 @dataclass(frozen=True, kw_only=True)

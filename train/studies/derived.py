@@ -41,7 +41,7 @@ def derived(
         digest=content_digest(manifest.name, classes, options, rows),
         counts=counts_of(classes, rows),
     )
-    places = dict(elsewhere or {})
+    places = dict(elsewhere or (dataset.elsewhere if isinstance(dataset, DerivedDataset) else {}))
     return DerivedDataset(folder=dataset.folder, manifest=changed, examples=tuple(rows), elsewhere=places)
 
 

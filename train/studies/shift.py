@@ -19,13 +19,15 @@ from train.examples import read_images
 from train.outcome import write_predictions
 from train.predict import load_run
 from train.runs import PREDICTIONS
+from train.studies.cautions import cautions
 from train.studies.compare import failed_row
 from train.studies.contestants import Contestant, Exam, Trial, read_predictions
 from train.studies.derived import Fold, derived
+from train.studies.findings import at_home_words, bridges, findings
 from train.studies.labelmap import LabelMap, label_map, mapped_source
 from train.studies.priors import leaning_words, shares_of
 from train.studies.restyle import Look, restyled
-from train.studies.tables import ALPHA, Line, best_of, cautions, findings, p_words, pairs_of, row_of, summary_of
+from train.studies.tables import Line, best_of, pairs_of, row_of, summary_of
 from train.studies.trials import Entry, Failure, Laboratory, baselines_on, exam_of, run_trials
 
 
@@ -103,16 +105,20 @@ def shift(
     target_exam, seen = _target_exam(source, target, labels, options.split)
     home = Fold(name="", dataset=learned)
     home_exam = exam_of([home], options.entry.options)
-    abroad, at_home, failures = list[Contestant](), list[Contestant](), list[Failure]()
-    for arm in options.arms:
-        entry = _entry_of(arm, options.entry)
-        fold = replace(home, dataset=_looking_like(arm, learned, options, cache, laboratory))
-        trials, failed = run_trials(entry, [fold], options.seeds, laboratory)
-        failures += [replace(one, recipe=arm.name) for one in failed]
-        if trials:
-            at_home.append(Contestant.of(arm.name, home_exam, trials))
-            told = [_abroad(trial, target, target_exam, laboratory, entry.options.device) for trial in trials]
-            abroad.append(Contestant.of(arm.name, target_exam, told))
+    arms = {
+        arm.name: (
+            _entry_of(arm, options.entry),
+            [replace(home, dataset=_looking_like(arm, learned, options, cache, laboratory))],
+        )
+        for arm in options.arms
+    }
+    trials, failures = run_trials(arms, options.seeds, laboratory, f"shift {options.entry.recipe.name}")
+    abroad, at_home, device = list[Contestant](), list[Contestant](), options.entry.options.device
+    for name, found in trials.items():
+        if found:
+            at_home.append(Contestant.of(name, home_exam, found))
+            told = [_abroad(trial, target, target_exam, laboratory, device) for trial in found]
+            abroad.append(Contestant.of(name, target_exam, told))
     if not abroad:
         raise DatasetError(f"no arm could be trained: {failures[0].reason}")
     trivial = [
@@ -120,8 +126,12 @@ def shift(
         for one in baselines_on([_joined(learned, target, target_exam)], target_exam, options.entry.options,
                                 laboratory.progress)
     ]  # fmt: skip
+    trivial_at_home = baselines_on([home], home_exam, options.entry.options, laboratory.progress)
     document = _heading(source, target, options, labels, target_exam, seen)
-    return document | _tables(abroad, at_home, trivial, failures, learned)
+    document |= _tables(abroad, at_home, trivial, failures, learned)
+    document["source_baselines"] = [summary_of(one) for one in trivial_at_home]
+    document["findings"] = [*at_home_words(at_home, best_of(trivial_at_home)), *document["findings"]]
+    return document
 
 
 def _tables(abroad: Sequence[Contestant], at_home: Sequence[Contestant], trivial: Sequence[Contestant],
@@ -141,23 +151,9 @@ def _tables(abroad: Sequence[Contestant], at_home: Sequence[Contestant], trivial
         "pairs": pairs,
         "beside_baseline": beside,
         "shares": shares,
-        "findings": [*said, *_bridges(pairs), *findings([], beside, [*summary, *names])],
+        "findings": [*said, *bridges(pairs), *findings([], beside, [*summary, *names])],
         "notes": cautions(abroad),
     }
-
-
-def _bridges(pairs: Sequence[Line]) -> list[str]:
-    """What each arm gains over the plain one, in a sentence."""
-    said = []
-    for line in pairs:
-        if line["metric"] == "macro_f1":
-            sure = "more" if line["p_corrected"] < ALPHA else "not more"
-            way = "higher" if line["difference"] > 0 else "lower"
-            said.append(
-                f"{line['first']}: macro-F1 on the target {abs(line['difference']):.3f} {way} than {line['second']}, "
-                f"{sure} than luck (p {p_words(line['p_corrected'])})"
-            )
-    return said
 
 
 def _entry_of(arm: Arm, entry: Entry) -> Entry:

@@ -16,6 +16,9 @@ from train.metrics import LEVEL, RESAMPLES, Interval
 
 FLIPS = 10_000
 """random swaps of a permutation test"""
+MOST_FLIPS, FEWEST_EXTREME = 100_000, 10
+"""more swaps, up to so many, while fewer than these were as extreme (Besag & Clifford 1991): a small p is worth the work,
+since a table of many pairs multiplies it by their number"""
 EXACT_SHOTS = 13
 """up to so many shots that differ every swap is tried: 2**13 are fewer than FLIPS"""
 CHUNK = 1000
@@ -185,6 +188,8 @@ def _swapped(first_KCC: Counts, second_KCC: Counts, metric: str, seed: int) -> f
             seen = differences[0]
         extreme += int((differences >= seen - 1e-12).sum())
         tried += len(differences)
+        if tried > FLIPS and extreme > FEWEST_EXTREME:
+            break
     return extreme / tried
 
 
@@ -193,7 +198,7 @@ def _flips(shots: int, seed: int) -> "list[Floats] | itertools.chain[Floats]":
     if shots <= EXACT_SHOTS:
         return [((np.arange(2**shots)[:, None] >> np.arange(shots)) & 1).astype(np.float64)]
     draw = np.random.default_rng(seed)
-    drawn = (draw.integers(2, size=(CHUNK, shots)).astype(np.float64) for _ in range(FLIPS // CHUNK))
+    drawn = (draw.integers(2, size=(CHUNK, shots)).astype(np.float64) for _ in range(MOST_FLIPS // CHUNK))
     return itertools.chain([np.zeros((1, shots))], drawn)
 
 

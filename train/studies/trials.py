@@ -2,23 +2,27 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.core.errors import CheckpointError, DatasetError, InputError, UsageError
+from pipeline.core.errors import CheckpointError, DatasetError, InputError, ToonsiftError, UsageError
 from pipeline.core.files import write_json
 from pipeline.core.manifest import Dataset, Example
 from pipeline.core.progress import Progress
 from train.classes import class_of, classes_of
 from train.options import TrainOptions
 from train.recipes import Recipe
-from train.runs import OPTIONS, PREDICTIONS, Summary, TrainingRun, plan
+from train.runs import OPTIONS, PREDICTIONS, SUMMARY, Summary, TrainingRun, plan
 from train.studies.baselines import baseline_guesses
 from train.studies.contestants import Contestant, Exam, Trial, read_predictions
 from train.studies.derived import Fold, characters_of, held_out
+from train.studies.learning import Learning, learning_of, together
+from train.studies.watching import Within
+from train.weights import RANDOM
 
 Trainer = Callable[[Dataset, TrainingRun, Path, Progress], Summary]
 COST = "cost.json"
@@ -106,20 +110,45 @@ def tested_in(fold: Fold) -> list[Example]:
 
 
 def run_trials(
-    entry: Entry, folds: Sequence[Fold], seeds: Sequence[int], laboratory: Laboratory
-) -> tuple[list[Trial], list[Failure]]:
-    """Trains a recipe with every seed; what fails is told, and the rest goes on.
+    entries: Mapping[str, tuple[Entry, Sequence[Fold]]], seeds: Sequence[int], laboratory: Laboratory, title: str
+) -> tuple[dict[str, list[Trial]], list[Failure]]:
+    """Trains every entry with every seed; what fails is told, and the rest goes on.
+
+    The first seed of all comes before the second of any: a study that is stopped half way can be compared all the same,
+    and the time left is known when each has had its turn.
+
+    Args:
+        entries: name in the tables -> what is trained, on which folds.
+        seeds: of the trainings.
+        laboratory: where they happen.
+        title: of the whole, for who watches.
 
     Raises:
         MissingToolError, WorkspaceError: nothing could be trained here at all.
     """
-    trials, failures = [], []
-    for seed in seeds:
-        try:
-            trials.append(_trial(entry, folds, seed, laboratory))
-        except InputError as error:
-            failures.append(Failure(recipe=entry.recipe.name, seed=seed, reason=str(error)))
+    trials: dict[str, list[Trial]] = {name: [] for name in entries}
+    failures = []
+    turns = [(seed, name, *entries[name]) for seed in seeds for name in entries]
+    due = sum(not _is_finished(entry, folds, seed, laboratory.runs) for seed, _, entry, folds in turns)
+    with laboratory.progress.step(title, due, "trainings") as step:
+        within = Within(step)
+        for seed, name, entry, folds in turns:
+            fresh = not _is_finished(entry, folds, seed, laboratory.runs)
+            within.begin(f"{name}, seed {seed}")
+            try:
+                trials[name].append(_trial(entry, folds, seed, replace(laboratory, progress=within)))
+            except InputError as error:
+                failures.append(Failure(recipe=name, seed=seed, reason=str(error)))
+            step.advance(int(fresh))
     return trials, failures
+
+
+def _is_finished(entry: Entry, folds: Sequence[Fold], seed: int, runs: Path) -> bool:
+    try:
+        planned = [plan(fold.dataset, entry.recipe, replace(entry.options, seed=seed)) for fold in folds]
+    except ToonsiftError:  # which training will tell
+        return False
+    return all((runs / run.id / SUMMARY).exists() for run in planned)
 
 
 def baselines_on(folds: Sequence[Fold], exam: Exam, options: TrainOptions, progress: Progress) -> list[Contestant]:
@@ -142,18 +171,27 @@ def _trial(entry: Entry, folds: Sequence[Fold], seed: int, laboratory: Laborator
         run = plan(fold.dataset, entry.recipe, options)
         summary, cost = train_once(fold.dataset, run, laboratory)
         stored = read_predictions(laboratory.runs / run.id / PREDICTIONS, tested_in(fold), run.classes)
-        found.append((summary, cost, stored))
-    costs = [cost for _, cost, _ in found]
+        found.append((summary, cost, stored, _learning(laboratory.runs / run.id, fold.dataset, options)))
+    summaries, costs = [summary for summary, *_ in found], [cost for _, cost, *_ in found]
+    first = summaries[0]
     return Trial(
         seed=seed,
-        runs=tuple(summary.run for summary, _, _ in found),
-        probabilities=np.concatenate([stored for _, _, stored in found]),
-        epochs=sum(summary.epochs for summary, _, _ in found),
-        images_seen=sum(summary.epochs * summary.split_sizes["train"] for summary, _, _ in found),
-        seconds=sum(summary.seconds for summary, _, _ in found),
+        runs=tuple(summary.run for summary in summaries),
+        probabilities=np.concatenate([stored for _, _, stored, _ in found]),
+        epochs=sum(summary.epochs for summary in summaries),
+        images_seen=sum(summary.epochs * summary.split_sizes["train"] for summary in summaries),
+        seconds=sum(summary.seconds for summary in summaries),
         cpu_seconds=None if None in costs else sum(cost for cost in costs if cost is not None),
-        notes=tuple(dict.fromkeys(note for summary, _, _ in found for note in summary.notes)),
+        notes=tuple(dict.fromkeys(note for summary in summaries for note in summary.notes)),
+        learning=together([learning for *_, learning in found]),
+        chance_instead=str(options.weights) if options.weights and first.weights.startswith(RANDOM) else "",
+        head_alone=0 < options.epochs <= options.frozen_epochs,
     )
+
+
+def _learning(folder: Path, dataset: Dataset, options: TrainOptions) -> Learning | None:
+    counts = Counter(class_of(e, e.label, options) for e in dataset.examples if e.split == "train")
+    return learning_of(folder, list(counts.values()))
 
 
 def train_once(dataset: Dataset, run: TrainingRun, laboratory: Laboratory) -> tuple[Summary, float | None]:

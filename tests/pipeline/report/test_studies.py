@@ -88,6 +88,52 @@ def test_a_comparison_has_no_priors(tmp_path: Path) -> None:
     assert "about .80" in html
 
 
+def many(count: int) -> dict[str, Any]:
+    """A comparison of so many recipes, the last one the best, with a budget that one more did not fit into."""
+    lines = [line(f"recipe{n:02d}", 0.1 + n / 50) | {"epochs": 40.0, "cpu_seconds": 19.4, "train_accuracy": 0.31,
+             "remarks": ["under-trained", "random weights"]} for n in range(count)]  # fmt: skip
+    pairs = [
+        {"first": f"recipe{count - 1:02d}", "second": f"recipe{n:02d}", "metric": "macro_f1", "difference": 0.02 * (count - n),
+         "p_shots": 0.0001, "p_seeds": 0.5 - n / 50, "p": 0.001, "p_corrected": 0.01 + n / 50}
+        for n in range(count - 1)
+    ]  # fmt: skip
+    budget = {
+        "seconds": 20.0,
+        "allowances": [{"recipe": f"recipe{n:02d}", "epochs": 40, "frozen_epochs": 13} for n in range(count)],
+        "left_out": [{"recipe": "giant", "reason": "one epoch takes about 190 s"}],
+    }
+    document = study() | {"kind": "compare", "dataset": "toons@1", "summary": lines, "pairs": pairs, "budget": budget}
+    return {key: value for key, value in document.items() if key not in ("shares", "map", "source_summary", "arms")}
+
+
+def test_many_recipes_are_ranked_with_what_they_cost_and_what_is_wrong_with_them(tmp_path: Path) -> None:
+    html = page_of(tmp_path, many(25))
+    ranking = html[html.index("All of them") : html.index("Macro F1 of pairs")]
+    names = re.findall(r'<th scope="row">([^<]+)</th>', ranking)
+    assert names[:2] == ["recipe24", "recipe23"]
+    assert names[-3:] == ["most frequent class", "nearest pixels", "giant"]
+    for words in ("At a budget of 20 s", "under-trained, random weights, 13 of 40 epochs short", "40, 19", "31"):
+        assert words in ranking, words
+    assert "one epoch takes about 190 s" in ranking
+    verdicts = re.findall(r"recipe24 is better, more than luck|may be luck", html)
+    assert verdicts[:3] == ["recipe24 is better, more than luck", "recipe24 is better, more than luck", "may be luck"]
+    assert "&lt; 0.001" in html
+    assert "19 more" in html, "diagrams of the lower ranks are folded away"
+
+
+def test_parts_have_a_row_for_each_recipe_and_the_largest_of_many_parts(tmp_path: Path) -> None:
+    document = many(9)
+    group = {"examples": 9, "shots": 3, "accuracy": 0.5, "macro_f1": 0.5}
+    for one in document["summary"]:
+        one["per_episode"] = {f"e{n:03d}": group | {"examples": n} for n in range(40)}
+    html = page_of(tmp_path, document)
+    episodes = html[html.index("Macro F1 per episode") :]
+    assert "The 24 largest of 40." in episodes
+    assert "e039 (39)" in episodes
+    assert "e015 (15)" not in episodes
+    assert re.findall(r'<th scope="row">([^<]+)</th>', episodes)[:2] == ["recipe08", "recipe07"]
+
+
 def test_names_from_outside_are_escaped(tmp_path: Path) -> None:
     text = json.dumps(study()).replace("happiness", "<script>x</script>").replace('"plain"', '"<b>plain"')
     html = page_of(tmp_path, json.loads(text))
@@ -115,8 +161,11 @@ def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 500])
-def test_a_browser_draws_it_without_an_error(chromium: str, tmp_path: Path, width: int) -> None:
-    page_of(tmp_path, study())
+@pytest.mark.parametrize("document", [study(), many(25)], ids=["shift", "many"])
+def test_a_browser_draws_it_without_an_error(
+    chromium: str, tmp_path: Path, width: int, document: dict[str, Any]
+) -> None:
+    page_of(tmp_path, document)
     target = tmp_path / "page.png"
     browse(chromium, tmp_path, tmp_path / "index.html", width, f"--screenshot={target}")
     picture = read_rgb(target)

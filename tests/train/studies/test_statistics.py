@@ -109,6 +109,13 @@ def test_random_swaps_come_near_the_exact_p(monkeypatch: pytest.MonkeyPatch) -> 
     assert paired_test(one, other, "macro_f1").p_shots == pytest.approx(exact, abs=0.015)
 
 
+def test_a_small_p_is_worked_out_with_more_swaps() -> None:
+    """In 30 shots one is right and the other wrong: 2 of 2**30 swaps are as extreme, and a table multiplies p."""
+    truth_N, shot_N = np.zeros(30, dtype=np.int64), np.arange(30)
+    one, other = (counts_by_shot(truth_N, side[None], shot_N, 2) for side in (truth_N, 1 - truth_N))
+    assert paired_test(one, other, "accuracy").p_shots == pytest.approx(1 / 100_001)
+
+
 def test_the_same_predictions_do_not_differ() -> None:
     counts = simulated(np.random.default_rng(5), 0.7, 2, np.zeros(SHOTS), 0.1, np.arange(SHOTS * EACH) % 3)
     same = paired_test(counts, counts, "macro_f1")
