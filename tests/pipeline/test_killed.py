@@ -149,13 +149,11 @@ def test_whoever_is_killed_at_whatever_moment_the_catalogue_ends_the_same(
     resumed = 0
     while sum(hits.values()) < kills:
         resumed += unfinished(wild)
-        struck = strike(command(wild, *mining), chance, longest)
+        struck = strike(command(wild, *mining), wild, chance, longest)
         if struck in hits:
             hits[struck] += 1
         else:
             longest = max(1.0, 0.8 * longest)  # the machine was busier when it was measured
-        if struck == "command" and not unfinished(wild):
-            longest *= 1.2  # and now it is busier again: most kills come before there is anything to lose
         if finished_runs(wild) == 2:
             finished(command(wild, *mining))  # what comes after the episodes may be missing
             assert contents(wild) == contents(calm)
@@ -167,12 +165,20 @@ def test_whoever_is_killed_at_whatever_moment_the_catalogue_ends_the_same(
         assert resumed > 0
 
 
-def strike(words: list[str], chance: random.Random, longest: float) -> str:
-    """Runs the command and kills one of its processes, or all, at a random moment; says who was struck."""
+def strike(words: list[str], workspace: Path, chance: random.Random, longest: float) -> str:
+    """Runs the command and kills one of its processes, or all, at a random moment; says who was struck.
+
+    Half of the moments lie anywhere, half soon after a part of an episode is committed, on however busy a machine.
+    """
     process = subprocess.Popen(
         words, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
-    time.sleep(chance.uniform(0.1, longest))
+    if chance.random() < 0.5:
+        time.sleep(chance.uniform(0.1, longest))
+    else:
+        while process.poll() is None and not unfinished(workspace):
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.0, 0.3))
     wanted = chance.choice(["command", "worker", "ffmpeg"])
     workers = workers_of(process)
     if process.poll() is not None:
