@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError, LabelError
-from pipeline.core.records import NOT_A_FACE, UNSURE, Box
+from pipeline.core.places import Box
+from pipeline.core.records import NOT_A_FACE, UNSURE
 from pipeline.core.workspace import checked_name
 
 MAX_BYTES = 1 << 30

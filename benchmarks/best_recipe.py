@@ -30,8 +30,8 @@ from benchmarks.filmed import Stock, cut_out, frame_of, scene_of, stock_of
 from benchmarks.staging import RGB, jittered, staged
 from pipeline.core.images import encode_png
 from pipeline.core.manifest import Dataset, Example, Manifest, content_digest, read_dataset, write_rows
+from pipeline.core.places import Box
 from pipeline.core.progress import Silent
-from pipeline.core.records import Box
 from train.examples import read_images
 from train.loop import train
 from train.metrics import confusion_of, macro_f1_of

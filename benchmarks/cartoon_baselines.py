@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pipeline.cartoon import CartoonOptions, EpisodeTruth, draw_series
 from pipeline.core.geometry import as_array, clip, iou_matrix, match_greedily
 from pipeline.core.images import RGB
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from pipeline.frames import decode
 
 SIDE = 64

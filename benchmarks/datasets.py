@@ -23,7 +23,7 @@ import numpy as np
 
 from pipeline.core.images import encode_png
 from pipeline.core.manifest import Example, read_dataset
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from pipeline.core.workspace import Workspace
 from pipeline.datasets.verify import faults_of_version
 from pipeline.flow.versions import Content, put_version

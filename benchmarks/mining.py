@@ -22,7 +22,8 @@ from pathlib import Path
 from cascades.registry import load_cascade
 from pipeline.cartoon import CartoonOptions, Series, coco_of, draw_series
 from pipeline.core.geometry import iou
-from pipeline.core.records import Box, Detection, Episode
+from pipeline.core.places import Box
+from pipeline.core.records import Detection, Episode
 from pipeline.core.workspace import Workspace
 from pipeline.decoder import ffmpeg_path
 from pipeline.demo.oracle import frame_of

@@ -23,7 +23,7 @@ from PIL import Image
 from pipeline.cartoon import CartoonOptions, draw_series
 from pipeline.core.geometry import clip, grow
 from pipeline.core.images import RGB, cut, decode_rgb, encode_png
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
 from pipeline.duplicates import HASH_KIND, DedupeOptions, Likeness, hashes_of, looks_of, pairs_within

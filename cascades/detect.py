@@ -28,7 +28,7 @@ from cascades.verifier.model import read_verifier
 from cascades.xml import read_xml
 from pipeline.core.errors import UsageError
 from pipeline.core.images import RGB, Luma, luma_of
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 if TYPE_CHECKING:
     from cascades.on_torch.scanner import TorchScanner

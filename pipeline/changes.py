@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.core.errors import UsageError
 from pipeline.core.images import RGB
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.core.errors import UsageError
 from pipeline.core.geometry import clip, grow
 from pipeline.core.images import RGB, cut
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 LOOK = 16
 """pixels; two pictures are compared at this size"""

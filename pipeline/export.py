@@ -13,7 +13,8 @@ from annotate.agreement.consensus import MAJORITY, METHODS, Consensus, consensus
 from pipeline.core.errors import DatasetError, UsageError
 from pipeline.core.manifest import Example, content_digest
 from pipeline.core.options import as_plain
-from pipeline.core.records import Crop, DuplicateGroup, Episode, Label, Place
+from pipeline.core.places import Place
+from pipeline.core.records import Crop, DuplicateGroup, Episode, Label
 from pipeline.duplicates import best_of
 from pipeline.leaks import Kinship, leak_certificate
 from pipeline.splits import Candidate, SplitOptions, share_out

@@ -12,8 +12,8 @@ from pipeline.conflicts import label_conflicts
 from pipeline.core.catalogue import TABLES, Catalogue
 from pipeline.core.errors import NotFoundError, UsageError
 from pipeline.core.files import sha256_of
+from pipeline.core.places import Box, Place
 from pipeline.core.records import (
-    Box,
     Cascade,
     Chunk,
     Crop,
@@ -23,12 +23,11 @@ from pipeline.core.records import (
     Episode,
     Hold,
     Label,
-    Place,
     Run,
     SearchedPart,
     Shot,
     Track,
-)  # fmt: skip
+)
 from pipeline.core.workspace import Workspace
 
 KINDS: dict[str, type[Any]] = {

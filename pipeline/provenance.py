@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.core.errors import NotFoundError
 from pipeline.core.manifest import Example, read_dataset
+from pipeline.core.places import Box, Timestamp
 from pipeline.core.records import (
-    Box,
     Cascade,
     Crop,
     DatasetVersion,
@@ -18,9 +18,8 @@ from pipeline.core.records import (
     Hold,
     Label,
     Shot,
-    Timestamp,
     Track,
-)  # fmt: skip
+)
 from pipeline.core.workspace import Workspace
 from pipeline.inventory import flat
 

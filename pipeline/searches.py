@@ -16,7 +16,8 @@ from pipeline.changes import ChangeFinder, ChangeOptions
 from pipeline.core.errors import UsageError
 from pipeline.core.geometry import grow, overlap
 from pipeline.core.images import RGB
-from pipeline.core.records import Box, Detection
+from pipeline.core.places import Box
+from pipeline.core.records import Detection
 from pipeline.frames import WatchedFrame
 
 WORTH_PARTS = 0.4

@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from pipeline.core.records import Box, Crop, Detection, Episode, Label
+from pipeline.core.places import Box
+from pipeline.core.records import Crop, Detection, Episode, Label
 
 
 def episode(id: str = "e1", **more: object) -> Episode:

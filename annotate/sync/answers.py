@@ -13,7 +13,8 @@ from typing import Any
 from annotate.options import Kind
 from annotate.tasks.faces import SAME_FACE_IOU, overlap
 from annotate.tasks.interface import SOMEONE
-from pipeline.core.records import NOT_A_FACE, UNSURE, Box, Place
+from pipeline.core.places import Box, Place
+from pipeline.core.records import NOT_A_FACE, UNSURE
 
 LONGEST_SECONDS = 24 * 3600.0
 """more is a browser that was left open"""

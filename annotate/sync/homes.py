@@ -4,7 +4,8 @@ import re
 from collections import defaultdict
 
 from pipeline.core.geometry import as_array, grow, iou_matrix
-from pipeline.core.records import Box, Crop, Label, Place, Task
+from pipeline.core.places import Box, Place
+from pipeline.core.records import Crop, Label, Task
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
 

@@ -8,8 +8,9 @@ from annotate.options import AnnotateOptions
 from annotate.tasks.drafts import Draft, Suggestion, choice, local_url
 from annotate.tasks.pictures import context_path, draw_contexts, object_path
 from pipeline.core.errors import NotFoundError
+from pipeline.core.places import Timestamp
 from pipeline.core.progress import Progress
-from pipeline.core.records import Cascade, Crop, DuplicateGroup, Episode, Timestamp
+from pipeline.core.records import Cascade, Crop, DuplicateGroup, Episode
 from pipeline.core.workspace import Workspace
 
 

@@ -10,8 +10,9 @@ from annotate.tasks.interface import SOMEONE
 from annotate.tasks.pictures import draw_frames, frame_path
 from pipeline.core.errors import NotFoundError
 from pipeline.core.geometry import as_array, iou_matrix
+from pipeline.core.places import Box, Place, Timestamp
 from pipeline.core.progress import Progress
-from pipeline.core.records import Box, Detection, Episode, Place, Shot, Timestamp
+from pipeline.core.records import Detection, Episode, Shot
 from pipeline.core.workspace import Workspace
 
 SAME_FACE_IOU = 0.4

@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 from pipeline.core.errors import VideoError
 from pipeline.core.files import write_bytes
 from pipeline.core.images import RGB, decode_rgb
+from pipeline.core.places import Box
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Box, Crop, Episode
+from pipeline.core.records import Crop, Episode
 from pipeline.core.workspace import Workspace
 from pipeline.moments import frames_at_times
 

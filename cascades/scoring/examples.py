@@ -13,7 +13,7 @@ from cascades.truth.labelled import Picture
 from pipeline.core.errors import InputError
 from pipeline.core.geometry import clip, grow
 from pipeline.core.images import RGB, cut, encode_png, read_rgb
-from pipeline.core.records import Box, Timestamp
+from pipeline.core.places import Box, Timestamp
 from pipeline.core.workspace import Workspace
 
 EACH = 12

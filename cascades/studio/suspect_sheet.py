@@ -14,8 +14,9 @@ from cascades.studio.suspects import Suspect
 from pipeline.core.errors import InputError
 from pipeline.core.geometry import clip, grow
 from pipeline.core.images import RGB, cut, decode_rgb
+from pipeline.core.places import Box, Timestamp
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Box, Cascade, Crop, Episode, Timestamp
+from pipeline.core.records import Cascade, Crop, Episode
 from pipeline.core.workspace import Workspace
 
 COLUMNS = (

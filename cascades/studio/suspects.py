@@ -19,7 +19,8 @@ import numpy as np
 from cascades.scoring.calibration import Calibration
 from cascades.truth.workspace import SAME_FACE_IOU, face_in, what_was_said
 from pipeline.core.geometry import grow
-from pipeline.core.records import NOT_A_FACE, Box, Crop, Detection, Episode, Label, Place, Run, Track
+from pipeline.core.places import Box, Place
+from pipeline.core.records import NOT_A_FACE, Crop, Detection, Episode, Label, Run, Track
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
 from pipeline.duplicates import HASH_KIND, phash

@@ -14,7 +14,8 @@ from cascades.truth.labelled import SMALLEST_BOX_PX, Picture, Rejected, Truth, T
 from pipeline.core.answers import counting
 from pipeline.core.errors import TruthError
 from pipeline.core.geometry import as_array, grow, iou_matrix
-from pipeline.core.records import NOT_A_FACE, UNSURE, Box, Crop, Detection, Episode, Label, Place, Shot, Timestamp
+from pipeline.core.places import Box, Place, Timestamp
+from pipeline.core.records import NOT_A_FACE, UNSURE, Crop, Detection, Episode, Label, Shot
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
 from pipeline.frames import frames_at

@@ -18,7 +18,7 @@ from pipeline.cartoon.plan import ShotPlan, ShotState
 from pipeline.cartoon.props import prop
 from pipeline.cartoon.truth import FaceTruth
 from pipeline.core.images import RGB
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 SEEN_AT_LEAST = 0.02
 """faces of which less is seen are not in the truth"""

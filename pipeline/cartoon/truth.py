@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pipeline.core.errors import TruthError
 from pipeline.core.files import write_text
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 FORMAT = "toonsift-cartoon-truth/1"
 

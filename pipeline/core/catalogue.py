@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from pipeline.core.errors import DiskFullError, WorkspaceBusyError, WorkspaceError, WorkspaceVersionError
+from pipeline.core.places import Box
 from pipeline.core.records import (
-    Box,
     Cascade,
     Chunk,
     Crop,
@@ -33,7 +33,7 @@ from pipeline.core.records import (
     ShotPrint,
     Task,
     Track,
-)  # fmt: skip
+)
 from pipeline.core.schema import MIGRATIONS
 
 Record = (

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 
 def as_array(boxes: list[Box]) -> NDArray[np.float64]:

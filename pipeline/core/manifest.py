@@ -19,7 +19,7 @@ from typing import Any
 
 from pipeline.core.errors import DatasetError
 from pipeline.core.files import digest_of, inside, whole_file, write_json
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from pipeline.core.sums import altered_files
 
 FORMAT = 1

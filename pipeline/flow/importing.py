@@ -9,8 +9,9 @@ from typing import Any
 from pipeline.core.errors import DatasetError, UsageError
 from pipeline.core.manifest import SPLITS, Example
 from pipeline.core.options import as_plain
+from pipeline.core.places import Box
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Box, Crop, DatasetVersion
+from pipeline.core.records import Crop, DatasetVersion
 from pipeline.core.workspace import Workspace, checked_name
 from pipeline.datasets.outside import read_outside
 from pipeline.datasets.outside.gather import (

@@ -11,8 +11,9 @@ from pipeline.core.errors import VideoError
 from pipeline.core.files import digest_of, sha256_of
 from pipeline.core.geometry import as_array, grow, iou_matrix
 from pipeline.core.images import encode_png
+from pipeline.core.places import Box, Place
 from pipeline.core.progress import Progress, Silent
-from pipeline.core.records import Box, Crop, Detection, Episode, Label, Place
+from pipeline.core.records import Crop, Detection, Episode, Label
 from pipeline.core.workspace import Workspace, now
 from pipeline.crops import CropOptions, candidate
 from pipeline.frames import Frame, frames_at

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.core.errors import InputError
 from pipeline.core.manifest import SPLITS, Dataset, Example, read_dataset
-from pipeline.core.records import Timestamp
+from pipeline.core.places import Timestamp
 from pipeline.core.workspace import Workspace
 from pipeline.report import wording
 from pipeline.report.documents import as_number, as_object, as_whole, read_document

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.core.places import Timestamp
 from pipeline.core.progress import Progress
-from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, Timestamp, Track
+from pipeline.core.records import Crop, Detection, Episode, Hold, Shot, Track
 from pipeline.core.workspace import Workspace
 from pipeline.report import wording
 from pipeline.report.faces import Face, best_first, face_of

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.core.records import Detection, Episode, Hold, Repeat, Shot, Timestamp, Track
+from pipeline.core.places import Timestamp
+from pipeline.core.records import Detection, Episode, Hold, Repeat, Shot, Track
 from pipeline.core.workspace import Workspace
 from pipeline.report import wording
 from pipeline.report.holdings import Holdings

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pipeline.core.answers import counting
+from pipeline.core.places import Timestamp
 from pipeline.core.records import (
     Cascade,
     Crop,
@@ -17,9 +18,8 @@ from pipeline.core.records import (
     Label,
     Run,
     Shot,
-    Timestamp,
     Track,
-)  # fmt: skip
+)
 from pipeline.core.workspace import Workspace
 from pipeline.report.palette import hues_for
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pipeline.core.errors import InputError
 from pipeline.core.files import inside
 from pipeline.core.manifest import Dataset, Example, read_dataset
-from pipeline.core.records import Crop, Timestamp
+from pipeline.core.places import Timestamp
+from pipeline.core.records import Crop
 from pipeline.core.workspace import Workspace
 from pipeline.report.datasets import folder_of_digest
 from pipeline.report.holdings import Holdings

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.files import write_text
-from pipeline.core.records import Timestamp
+from pipeline.core.places import Timestamp
 from pipeline.timeline.records import Followed, Span, Timeline
 from pipeline.timeline.shares import Shares
 from pipeline.timeline.spans import said_emotions

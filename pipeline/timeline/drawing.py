@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.core.images import RGB
-from pipeline.core.records import UNSURE, Box
+from pipeline.core.places import Box
+from pipeline.core.records import UNSURE
 from pipeline.timeline.records import Followed, Timeline
 from pipeline.timeline.spans import said_emotions
 

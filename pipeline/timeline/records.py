@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.errors import UsageError
-from pipeline.core.records import Box, Episode, Track
+from pipeline.core.places import Box
+from pipeline.core.records import Episode, Track
 
 Probabilities = NDArray[np.float64]
 """(T, C), rows sum to 1: a row per sighting of a track, a column per emotion"""

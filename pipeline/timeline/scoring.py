@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.cartoon import EpisodeTruth
 from pipeline.core.geometry import as_array, iou_matrix
-from pipeline.core.records import UNSURE, Box
+from pipeline.core.places import Box
+from pipeline.core.records import UNSURE
 from pipeline.timeline.drawing import box_at
 from pipeline.timeline.records import Probabilities, Timeline
 

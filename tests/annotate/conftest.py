@@ -85,7 +85,7 @@ def crops_of(workspace: Workspace, number: int) -> list[Crop]:
     """Crops with small pictures, two to a track, at moments of their own."""
     import numpy as np
 
-    from pipeline.core.records import Box
+    from pipeline.core.places import Box
 
     crops = []
     for i in range(number):

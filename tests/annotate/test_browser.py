@@ -16,7 +16,8 @@ from annotate.server.access import Access
 from annotate.studio import Studio
 from annotate.sync.projects import find_project
 from pipeline.core.images import encode_png
-from pipeline.core.records import Box, Label
+from pipeline.core.places import Box
+from pipeline.core.records import Label
 from pipeline.core.workspace import Workspace
 from tests import records
 

@@ -5,7 +5,8 @@ import pytest
 
 from annotate.labels import read_labels
 from pipeline.core.errors import LabelError
-from pipeline.core.records import NOT_A_FACE, UNSURE, Box
+from pipeline.core.places import Box
+from pipeline.core.records import NOT_A_FACE, UNSURE
 
 
 def written(tmp_path: Path, text: str, name: str = "labels.csv") -> Path:

@@ -24,7 +24,7 @@ from cascades.scoring.evaluate import evaluate_detector
 from cascades.truth.reading import read_truth
 from cascades.xml import write_xml
 from pipeline.core.errors import CascadeError, UsageError
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from tests.cascades.drawing import as_rgb, clutter, draw_face, random_model, write_scenes
 from tests.cascades.random_models import random_cascade, random_windows
 

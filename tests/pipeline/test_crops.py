@@ -1,7 +1,7 @@
 import numpy as np
 
 from pipeline.core.images import RGB
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from pipeline.crops import Candidate, CropOptions, candidate, choose, sharpness
 
 

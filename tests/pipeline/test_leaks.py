@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.manifest import Example
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from pipeline.duplicates import DedupeOptions
 from pipeline.duplicates.looks import LOOK_SIZE
 from pipeline.leaks import DISTANCES, Kinship, leak_certificate

@@ -10,7 +10,7 @@ import pytest
 from cascades.detect import Region
 from pipeline.core.errors import UsageError
 from pipeline.core.images import RGB
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from pipeline.frames import watch
 from pipeline.ingest import find_videos, identify
 from pipeline.mine import MinedEpisode, MineOptions, mine

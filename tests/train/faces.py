@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from pipeline.core.images import RGB, encode_png
 from pipeline.core.manifest import Dataset, Example, Manifest, content_digest, read_dataset, write_rows
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 EMOTIONS = ("angry", "happy", "sad")
 SIZES = {"train": 24, "val": 6, "test": 9}

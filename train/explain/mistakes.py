@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.core.manifest import Example
-from pipeline.core.records import Timestamp
+from pipeline.core.places import Timestamp
 from train.explain.confident import LabelErrors
 from train.explain.held_out import Unseen
 

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.core.errors import ImageError, InputError
 from pipeline.core.images import decode_rgb
 from pipeline.core.manifest import Example, as_example
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from pipeline.core.workspace import checked_name
 from pipeline.datasets.outside.pictures import SUFFIXES, Found, Origin, Picture, Rejected
 from pipeline.datasets.versions import write_new

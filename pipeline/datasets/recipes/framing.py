@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pipeline.core.geometry import clip
 from pipeline.core.images import RGB, cut
 from pipeline.core.manifest import Example
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 STEPS = (0.02, 0.01, 0.005)
 """of the frame"""

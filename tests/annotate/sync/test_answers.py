@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from annotate.options import Kind
 from annotate.sync.answers import Question, Saying, UnusableError, read_annotation
-from pipeline.core.records import NOT_A_FACE, Place
+from pipeline.core.places import Place
+from pipeline.core.records import NOT_A_FACE
 
 CHOICES = Question(kind=Kind.emotions, emotions=frozenset({"happy", "sad"}), characters=frozenset({"ann"}))
 BOXES = Question(kind=Kind.faces, emotions=frozenset(), characters=frozenset({"ann"}))

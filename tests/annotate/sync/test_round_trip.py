@@ -13,7 +13,8 @@ from annotate.studio import Studio
 from annotate.sync.projects import find_project
 from annotate.tasks.drafts import choice
 from pipeline.core.errors import LabelError, NotFoundError, StudioGoneError
-from pipeline.core.records import Crop, Label, Place, Task
+from pipeline.core.places import Place
+from pipeline.core.records import Crop, Label, Task
 from pipeline.core.workspace import Workspace
 from tests.annotate.conftest import NewWorkspace
 

@@ -16,7 +16,8 @@ from cascades.truth.labelled import Picture, Truth, TruthBox
 from cascades.truth.reading import read_truth
 from pipeline.core.errors import CascadeError, TruthError
 from pipeline.core.files import sha256_of
-from pipeline.core.records import NOT_A_FACE, Box, Cascade, Place
+from pipeline.core.places import Box, Place
+from pipeline.core.records import NOT_A_FACE, Cascade
 from tests.cascades.drawing import write_backgrounds, write_scenes
 from tests.cascades.studio.workspaces import Studio, make_studio
 

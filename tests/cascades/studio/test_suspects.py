@@ -10,7 +10,8 @@ from cascades.scoring.calibration import Calibration
 from cascades.studio.suspect_sheet import as_csv, sheet_html, views_of
 from cascades.studio.suspects import Suspect, SuspectOptions, rank_suspects
 from pipeline.core.images import encode_png
-from pipeline.core.records import NOT_A_FACE, Box, Crop, Detection, Episode, Place, Shot, Track
+from pipeline.core.places import Box, Place
+from pipeline.core.records import NOT_A_FACE, Crop, Detection, Episode, Shot, Track
 from pipeline.core.workspace import Workspace
 from tests.cascades.studio.workspaces import Studio, detection_of, make_studio
 from tests.records import episode as episode_record

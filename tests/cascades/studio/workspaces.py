@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.core.geometry import clip, grow
 from pipeline.core.images import encode_png
-from pipeline.core.records import Box, Crop, Detection, Episode, Label, Shot
+from pipeline.core.places import Box
+from pipeline.core.records import Crop, Detection, Episode, Label, Shot
 from pipeline.core.workspace import Workspace
 from pipeline.ingest import identify
 from tests.cascades.drawing import as_rgb, clutter, draw_face

@@ -7,7 +7,8 @@ from cascades.truth.reading import open_pictures
 from cascades.truth.workspace import placed, settled, what_was_said, workspace_truth
 from pipeline.core.errors import TruthError
 from pipeline.core.geometry import iou
-from pipeline.core.records import NOT_A_FACE, UNSURE, Box, Detection, Place, Shot
+from pipeline.core.places import Box, Place
+from pipeline.core.records import NOT_A_FACE, UNSURE, Detection, Shot
 from tests.cascades.studio.workspaces import Studio, detection_of, make_studio
 from tests.records import label
 

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.core.catalogue import Catalogue
 from pipeline.core.errors import WorkspaceError, WorkspaceVersionError
-from pipeline.core.records import Box, Crop, DuplicateComponent, DuplicateGroup, Episode, Label, Repeat, Shot, ShotPrint
+from pipeline.core.places import Box
+from pipeline.core.records import Crop, DuplicateComponent, DuplicateGroup, Episode, Label, Repeat, Shot, ShotPrint
 from pipeline.core.schema import MIGRATIONS
 from tests.records import crop, episode, label
 

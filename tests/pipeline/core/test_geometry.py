@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.geometry import as_array, clip, grow, iou, iou_matrix, match_greedily
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 
 boxes = st.builds(
     lambda x, y, w, h: Box(left=x, top=y, right=x + w, bottom=y + h),

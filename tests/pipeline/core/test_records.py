@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.records import Box, Timestamp
+from pipeline.core.places import Box, Timestamp
 
 
 def test_a_box_without_area_is_refused_with_what_it_got() -> None:

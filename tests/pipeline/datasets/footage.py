@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core.images import cut, encode_png
-from pipeline.core.records import Box, Crop, Shot
+from pipeline.core.places import Box
+from pipeline.core.records import Crop, Shot
 from pipeline.core.workspace import Workspace
 from pipeline.export import ExportOptions
 from pipeline.flow.curation import export

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import UsageError
 from pipeline.core.images import RGB
-from pipeline.core.records import Box, Crop
+from pipeline.core.places import Box
+from pipeline.core.records import Crop
 from pipeline.duplicates import DedupeOptions, Found, find_groups, hashes_of, hashing, looks, looks_of
 from pipeline.duplicates.looks import LOOK_SIZE
 from tests.pipeline.duplicates.pictures import smooth

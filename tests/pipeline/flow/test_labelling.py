@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascades.truth.workspace import workspace_truth
-from pipeline.core.records import NOT_A_FACE, Box, Crop, Label, Place
+from pipeline.core.places import Box, Place
+from pipeline.core.records import NOT_A_FACE, Crop, Label
 from pipeline.export import ExportOptions, consensus
 from pipeline.flow.labelling import import_labels
 from tests.cascades.studio.workspaces import Studio, make_studio

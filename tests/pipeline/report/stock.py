@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from pipeline.core.files import write_bytes, write_json, write_text
 from pipeline.core.images import RGB, encode_png
 from pipeline.core.manifest import Example, Manifest, content_digest, write_rows
+from pipeline.core.places import Box
 from pipeline.core.records import (
-    Box,
     Cascade,
     Crop,
     DatasetVersion,

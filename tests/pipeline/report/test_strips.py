@@ -3,7 +3,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.records import Box, Detection, Episode, Hold, Shot
+from pipeline.core.places import Box
+from pipeline.core.records import Detection, Episode, Hold, Shot
 from pipeline.report.filmstrip import read_mined
 from pipeline.report.strips import choose_moments, decode_moments, faces_at
 from pipeline.report.thumbnails import Gallery

@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from pipeline.core.records import Box, Episode, Hold, Shot, Track
+from pipeline.core.places import Box
+from pipeline.core.records import Episode, Hold, Shot, Track
 from pipeline.timeline.records import Followed, Sighting, Timeline, TimelineOptions, sorted_spans
 from pipeline.timeline.sightings import extents
 from pipeline.timeline.spans import spans_of

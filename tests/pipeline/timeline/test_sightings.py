@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.records import Box, Detection
+from pipeline.core.places import Box
+from pipeline.core.records import Detection
 from pipeline.timeline.sightings import extents, sightings_of
 from tests.pipeline.timeline.made import ID, hold, shot, sighting
 

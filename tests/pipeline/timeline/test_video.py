@@ -99,7 +99,7 @@ def test_between_two_sightings_the_box_moves_evenly() -> None:
 
 
 def test_a_box_outside_the_frame_is_cut_off_not_wrapped() -> None:
-    from pipeline.core.records import Box
+    from pipeline.core.places import Box
     from pipeline.timeline.drawing import Mark
 
     blank = np.zeros((60, 80, 3), dtype=np.uint8)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.manifest import Example
-from pipeline.core.records import Box
+from pipeline.core.places import Box
 from train.studies.cautions import cautions
 from train.studies.contestants import Contestant, Exam, Trial
 from train.studies.findings import at_home_words, bridges, findings
