@@ -169,6 +169,7 @@ def show(session: "Session", result: dict[str, Any]) -> None:
     """The final table, for people."""
     detection, shots, test = result["detection"], result["shots"], result["test"]
     duplicates, dataset = result["dedupe"], result["dataset"]
+    at_work = [result["timeline"]] if "timeline" in result else []
     session.table("Stages", ("stage", "seconds"), [(s["name"], f"{s['seconds']:.1f}") for s in result["stages"]])
     session.table(
         f"Against the drawing's truth, on what nothing was fitted to ({', '.join(detection['episodes'])})",
@@ -190,14 +191,12 @@ def show(session: "Session", result: dict[str, Any]) -> None:
             ("emotion: macro-F1 of the majority class", test["majority_macro_f1"], "the same"),
             ("emotion: macro-F1 of the mean colour", test["mean_colour_macro_f1"], "the same"),
             ("leaks between splits", dataset["leaks"], f"{dataset['examples']} examples"),
+            *[
+                (f"who is the most {told['asked']}?", told["answer"] or "nobody", f"{told['sure']:.0%} sure")
+                for told in at_work
+            ],
         ],
     )
-    if "timeline" in result:
-        asked, answer, sure = (result["timeline"][name] for name in ("asked", "answer", "sure"))
-        episode = detection["episodes"][-1]
-        session.table(
-            f"Who is the most {asked} in {episode}?", ("answer", "sure"), [(answer or "nobody", f"{sure:.0%}")]
-        )
 
 
 def _starring(series: Series) -> list[str]:
