@@ -47,7 +47,7 @@ def predict(
         float | None, typer.Option("--min-confidence", help="Below it a face is unsure (0.5).")
     ] = None,
     stay_seconds: Annotated[
-        float | None, typer.Option("--stay-seconds", help="How long an emotion lasts on average (1).")
+        float | None, typer.Option("--stay-seconds", help="How long an emotion lasts on average (0.5).")
     ] = None,
     smooth: Annotated[
         bool | None, typer.Option("--smooth/--no-smooth", help="Weigh all pictures of a track together.")

@@ -18,9 +18,9 @@ Probabilities = NDArray[np.float64]
 class TimelineOptions:
     """How a model's answers about single pictures become what is said about a face over time."""
 
-    stay_seconds: float = 1.0
+    stay_seconds: float = 0.5
     """how long an emotion lasts on average before another begins"""
-    independent_seconds: float = 0.5
+    independent_seconds: float = 1.0
     """samples closer than this count as one piece of evidence together: neighbouring pictures err together"""
     min_confidence: float = 0.5
     """below this probability a face is `unsure`"""
