@@ -134,7 +134,9 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system does not tell of processes")
-@pytest.mark.parametrize("kills", [1, pytest.param(30, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kills", [1, 30])
 def test_whoever_is_killed_at_whatever_moment_the_catalogue_ends_the_same(
     tmp_path: Path, series: Path, cascade_xml: Path, kills: int
 ) -> None:

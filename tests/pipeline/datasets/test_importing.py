@@ -315,6 +315,7 @@ def test_hugging_face_data_sets_of_others_are_read(workspace: Workspace, tmp_pat
     assert sum(e.file.endswith(".jpg") for e in outcome.examples) == 1
 
 
+@pytest.mark.slow
 def test_the_command_imports_names_what_it_rejects_and_training_takes_the_version(
     toonsift: Toonsift, tmp_path: Path
 ) -> None:

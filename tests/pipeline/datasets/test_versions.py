@@ -238,6 +238,7 @@ def test_an_item_is_traced_to_its_pixels_and_to_its_versions(filmed: Workspace, 
         trace(filmed, "no such thing")
 
 
+@pytest.mark.slow
 def test_the_commands_speak_of_versions(filmed: Workspace, toonsift: Toonsift, tmp_path: Path) -> None:
     root = shutil.copytree(filmed.root, tmp_path / "workspace")
     done = toonsift("export", "faces@1", "--format", "coco", "--out", tmp_path / "out", "--json")
