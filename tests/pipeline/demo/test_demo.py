@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from pipeline.cartoon import read_truth
 from pipeline.core.manifest import damaged_files, read_dataset
 from pipeline.core.records import Crop, Label
 from pipeline.core.workspace import Workspace
-from pipeline.demo import oracle
+from pipeline.demo import oracle, plan_of, run_demo
 from tests.conftest import Toonsift
 
 
@@ -72,6 +73,24 @@ def test_a_second_demo_makes_nothing_new(toonsift: Toonsift, demo: Path, tmp_pat
     assert again["dataset"] | {"path": ""} == result["dataset"] | {"path": "", "already": True}
     assert again["detection"] == result["detection"]
     assert again["labels"] == result["labels"]
+
+
+@pytest.mark.slow
+def test_the_model_is_looked_into_and_put_to_work(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the whole demo does beyond the quick one, on the quick one's episodes."""
+    plan = replace(plan_of(quick=True, seed=0), at_work=True)
+    monkeypatch.setattr("pipeline.demo.plan_of", lambda quick, seed: plan)
+    workspace = Workspace(shutil.copytree(demo, tmp_path / "workspace"))
+    found = run_demo(workspace, quick=True, seed=0)
+    assert [s["name"] for s in found["stages"]][-3:] == ["explain", "predict", "report"]
+    assert found["timeline"]["asked"] == "happy"
+    assert found["timeline"]["answer"] in {"pim", "mara", "otto"}
+    assert (Path(found["timeline"]["out"]) / "annotated.mp4").is_file()
+    page = Path(found["report"]).read_text()
+    assert "Where the net looks" in page
+    assert "Nobody has looked inside" not in page
+    assert "who is the most happy?" in page
+    assert run_demo(workspace, quick=True, seed=0)["timeline"] == found["timeline"]
 
 
 @pytest.mark.browser
