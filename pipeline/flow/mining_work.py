@@ -78,7 +78,9 @@ def _persistently(job: MiningJob, path: Path, send: Send) -> MinedEnd:
         nonlocal job
         send(part)
         if isinstance(part, MinedShot):
-            job = replace(job, resume_from_pts=part.shot.end_pts)
+            end_pts = part.shot.end_pts
+            open_still = job.found is not None and job.found.end_pts > end_pts
+            job = replace(job, resume_from_pts=end_pts, found=job.found if open_still else None)
         elif isinstance(part, FoundSoFar):
             job = replace(job, found=part if job.found is None else job.found.followed_by(part))
 

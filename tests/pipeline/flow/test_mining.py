@@ -11,7 +11,7 @@ import pytest
 
 from cascades.detect import LoadedCascade
 from cascades.xml import write_xml
-from pipeline.core.errors import InputError, NotFoundError, UsageError
+from pipeline.core.errors import DecodingStoppedError, InputError, NotFoundError, UsageError
 from pipeline.core.records import Chunk, Crop, Detection, Episode, Hold, Label, Run, SearchedPart, Shot, Track
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
@@ -139,6 +139,37 @@ def test_a_shot_that_never_ends_is_not_searched_again_where_it_was(
     assert workspace.catalogue.count(Detection) > 100
     assert found(workspace) == fresh(tmp_path, video, cascade, options)
     assert workspace.catalogue.count(SearchedPart) == 0
+
+
+def test_ffmpeg_killed_in_a_long_shot_costs_what_came_after_the_last_part(
+    tmp_path: Path, cascade: LoadedCascade, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = np.concatenate([scenes(1, 72), *[scenes(1, 24, seed=1)] * 5])
+    video, options = encode(tmp_path / "long.mp4", frames), replace(OPTIONS, fps=24)
+    expected = fresh(tmp_path, video, cascade, options)
+    real, begun, jobs = mining_work.watch, iter((130, 170)), []
+
+    def dying(*words: Any, **named: Any) -> Any:
+        most = next(begun, None)
+        for frame in real(*words, **named):
+            if most == frame.index:
+                raise DecodingStoppedError("ffmpeg was killed")
+            yield frame
+
+    real_mine = mining_work._mine
+
+    def noting(job: Any, path: Path, send: Any) -> Any:
+        jobs.append(job)
+        return real_mine(job, path, send)
+
+    monkeypatch.setattr(mining_work, "watch", dying)
+    monkeypatch.setattr(mining_work, "_mine", noting)
+    (outcome,) = mine_paths(workspace, [video], [cascade], options)
+    assert (outcome.status, outcome.counts["shots"], outcome.counts["sampled"]) == ("mined", 2, len(frames))
+    assert found(workspace) == expected
+    assert [job.found is not None for job in jobs] == [False, True, True]
+    assert jobs[1].found.end_pts < jobs[2].found.end_pts
+    assert all(job.resume_from_pts is None or job.found.end_pts > job.resume_from_pts for job in jobs[1:])
 
 
 def test_what_was_found_in_an_open_shot_is_forgotten_with_other_options(
