@@ -235,6 +235,7 @@ class _Search:
         self.least = options.min_score if cascade.min_score is None else cascade.min_score
         self.evenness = math.log(options.scale_factor) / math.log(USUAL_SCALE_FACTOR)
         self.sums_all = self.model.kind == "HAAR" and self.model.is_upright_stumps
+        self.most = sum(_most(stage) for stage in self.model.stages[0 if self.sums_all else -1 :])
         self.scanning = ScanOptions(
             scale_factor=options.scale_factor,
             smallest=self._window(options.min_face_px),
@@ -309,10 +310,9 @@ class _Search:
         if not self.model.stages:
             shares = np.ones(len(hits.totals))
         elif self.sums_all:
-            shares = hits.totals / sum(_most(stage) for stage in self.model.stages)
+            shares = hits.totals / self.most
         else:
-            last = self.model.stages[-1]
-            shares = (hits.lasts - last.threshold) / _most(last)
+            shares = (hits.lasts - self.model.stages[-1].threshold) / self.most
         return np.asarray(np.maximum(shares, WEAKEST) * np.where(hits.scales < FINE_SCALE, 4.0, 1.0) * self.evenness)
 
     def _window(self, face_px: int) -> tuple[int, int]:

@@ -70,6 +70,6 @@ class ChangeFinder:
 
     def _mask(self, small_HW3: RGB) -> NDArray[np.uint8]:
         assert self._searched is not None
-        difference = cv2.absdiff(small_HW3, self._searched).max(axis=2)
-        smooth = cv2.blur(difference.astype(np.float32), (3, 3))
+        red, green, blue = cv2.split(cv2.absdiff(small_HW3, self._searched))
+        smooth = cv2.blur(cv2.max(cv2.max(red, green), blue).astype(np.float32), (3, 3))
         return np.asarray(smooth > self.options.tolerance, dtype=np.uint8)

@@ -5,6 +5,8 @@ changes in the middle need no probing program), and a `framecrc` line per pictur
 container has them (`-copyts`, no frame dropped or repeated).
 """
 
+import contextlib
+import fcntl
 import logging
 import os
 import queue
@@ -25,6 +27,9 @@ from pipeline.core.errors import MissingToolError, VideoError
 from pipeline.core.images import MAX_PIXELS, RGB
 
 log = logging.getLogger(__name__)
+
+PIPE_BYTES = 1 << 20
+"""what Linux lets any user have"""
 
 
 ONWARD = (
@@ -214,7 +219,7 @@ class _Lane:
 
     def __init__(self, path: Path, output: Output, stopped: threading.Event) -> None:
         self.path, self.output, self.stopped = path, output, stopped
-        self._images_read, self._images_write = os.pipe()
+        self._images_read, self._images_write = _wide_pipe()
         self._times_read, self._times_write = os.pipe()
         self._times: queue.SimpleQueue[tuple[int, int, Fraction] | None] = queue.SimpleQueue()
         self._images: queue.Queue[RGB | VideoError | None] = queue.Queue(maxsize=output.ahead)
@@ -305,6 +310,15 @@ class _Lane:
                     break
                 self._images.put(np.frombuffer(pixels, dtype=np.uint8).reshape(height, width, 3))
         self._images.put(None)
+
+
+def _wide_pipe() -> tuple[int, int]:
+    """A pipe that holds a good part of a picture, where the system allows it: less to and fro between writer and reader."""
+    ends = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # this user's pipes are large enough in all
+            fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return ends
 
 
 def _ppm_header(stream: IO[bytes]) -> tuple[int, int] | None:

@@ -21,7 +21,7 @@ ROUNDING = 2.0**-24 * 1.01
 """what one float32 sum can be off by, as a share of the largest sum"""
 MOST_NODES = 8
 """of a tree that still runs over blocks: one bit of a code each"""
-TOGETHER = {STUMPS: 2, TREES: 2, LBP_STUMPS: 4, LBP_TREES: 4}
+TOGETHER = {STUMPS: 1, TREES: 2, LBP_STUMPS: 4, LBP_TREES: 4}
 """by sort of cascade: a stage runs over a block of 32 windows while more than this many of them are left"""
 WIDTHS_KEPT = 64
 """widths of sheets whose corners are kept"""
