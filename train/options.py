@@ -61,7 +61,7 @@ class TrainOptions:
     backbone_rate: float = 1.0
     """what the backbone's step size is multiplied by in the long retraining that follows"""
     weights: str | None = None
-    """what a net that transfers begins with: a file (state dict or safetensors) or the name of packaged weights"""
+    """what a net that transfers begins with: a file (state dict or safetensors) or the name of published weights"""
     dropout: float = 0.5
     """share of the features that is dropped in training"""
     loss: Literal["cross_entropy", "bce"] = "cross_entropy"

@@ -127,10 +127,10 @@ def _hill(optimizer: Literal["adadelta", "adagrad", "adam", "rmsprop", "sgd"], s
 
 BEST = Recipe(
     name="best",
-    summary="EfficientNet-Lite0 of ImageNet on nine parts of the face, its upper blocks tuned: for small, uneven sets",
-    source=f"{LITE}; what is seen of it, the head and its penalty: train/best",
+    summary="EfficientNet-Lite0 that knows drawn expressions, on nine parts of the face, tuned: for small, uneven sets",
+    source=f"{LITE}; what it was taught before: train/expressions; what is seen of it, and how it is tuned: train/best",
     net="best",
-    options=TrainOptions(image_size=128, epochs=1, batch_size=64, dropout=0.0),
+    options=TrainOptions(image_size=128, epochs=1, batch_size=64, dropout=0.0, weights="expressions"),
 )
 
 RECIPES = (

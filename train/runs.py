@@ -26,6 +26,7 @@ from pipeline.core.errors import CheckpointError, NotFoundError, UsageError, Wor
 from pipeline.core.files import digest_of, disk_errors, sha256_of, write_json
 from pipeline.core.manifest import Dataset
 from train.classes import classes_of
+from train.expressions.taught import TAUGHT_WEIGHTS, WEIGHTS
 from train.metrics import ClassScores, Interval, Scores
 from train.options import Setting, TrainOptions
 from train.recipes import Recipe
@@ -149,8 +150,8 @@ def plan(dataset: Dataset, recipe: Recipe, options: TrainOptions) -> TrainingRun
 
 
 def _digest_of_weights(weights: str | None) -> str:
-    """SHA-256 of the file; empty when weights are not a file but a name."""
-    if not weights or not (path := Path(weights)).is_file():
+    """SHA-256 of the file, one of the user's or of this package; empty when weights are another's, known by name."""
+    if not weights or not (path := WEIGHTS if weights == TAUGHT_WEIGHTS else Path(weights)).is_file():
         return ""
     try:
         return sha256_of(path)

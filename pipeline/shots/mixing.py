@@ -50,7 +50,7 @@ def is_mix(frames: Sequence[RGB]) -> bool:
 
 def _by_block(difference_HW3: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean over each block of the squared difference, summed over the colours."""
-    squares = np.einsum("hwc,hwc->hw", difference_HW3, difference_HW3)
+    squares = cv2.transform(difference_HW3 * difference_HW3, np.ones((1, 3), dtype=np.float32))
     return np.asarray(cv2.resize(squares, BLOCKS, interpolation=cv2.INTER_AREA))
 
 

@@ -1,12 +1,13 @@
-"""Fits `best`: ImageNet's weights into the body, the upper blocks and the head tuned, one checkpoint at the end."""
+"""Fits `best`: published weights into the body, the upper blocks and the head tuned, one checkpoint at the end."""
 
 import time
 from pathlib import Path
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.core.errors import UsageError
 from pipeline.core.files import write_text
 from pipeline.core.progress import Progress
 from train.best import tuning
@@ -15,6 +16,8 @@ from train.best.net import BestNet
 from train.checkpoint import EpochMetrics, Training, load_checkpoint, save_checkpoint
 from train.epochs import line_of
 from train.examples import Examples
+from train.expressions.taught import ORIGIN as TAUGHT
+from train.expressions.taught import TAUGHT_WEIGHTS, taught_weights
 from train.metrics import confusion_of, macro_f1_of
 from train.predict import class_scores
 from train.runs import CHECKPOINT, METRICS, TrainingRun
@@ -29,15 +32,15 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
     Raises:
         MissingToolError: the ImageNet weights are not installed.
         CheckpointError: they, or the run's own checkpoint, are damaged.
+        UsageError: the options name other weights than there are for it.
         InputError: the loss is no number any more.
     """
     best = inside(net)
     if (done := load_checkpoint(folder / CHECKPOINT, run.digest)) is not None:
         return done
     started = time.perf_counter()
-    best.body.load_state_dict(
-        {name: tensor.to(data.train.labels.device) for name, tensor in packaged_weights().items()}
-    )
+    weights, origin = begun_with(run.options.weights)
+    best.body.load_state_dict({name: tensor.to(data.train.labels.device) for name, tensor in weights.items()})
     best.eval()
     images = tuning.images_of(len(data.train), run.options.image_size)
     with progress.step(f"train {run.recipe}", images, "images") as step:
@@ -45,10 +48,19 @@ def fit_best(run: TrainingRun, net: nn.Module, data: Examples, folder: Path, pro
     seconds = time.perf_counter() - started
     history = [_measured(net, data, tuned, seconds, images)]
     state = {name: tensor.detach().cpu().clone() for name, tensor in net.state_dict().items()}
-    training = Training(model=state, optimizer={}, origin=ORIGIN, best_epoch=1, best_model=state, history=history)
+    training = Training(model=state, optimizer={}, origin=origin, best_epoch=1, best_model=state, history=history)
     save_checkpoint(folder / CHECKPOINT, run.digest, training)
     write_text(folder / METRICS, "".join(line_of(metrics) for metrics in history))
     return training
+
+
+def begun_with(wanted: str | None) -> tuple[dict[str, Tensor], str]:
+    """The body's weights before tuning, and what summary.json says of them. Raises as `fit_best` does."""
+    if wanted not in (TAUGHT_WEIGHTS, "imagenet"):
+        raise UsageError(f"the recipe {BEST} begins with the weights {TAUGHT_WEIGHTS} or imagenet, not {wanted!r}")
+    if wanted == TAUGHT_WEIGHTS:
+        return packaged_weights() | taught_weights(), f"{ORIGIN}, {TAUGHT}"
+    return packaged_weights(), ORIGIN
 
 
 def inside(net: nn.Module) -> BestNet:
