@@ -7,7 +7,8 @@ three crops from each of 50 shots to train on and one from each of 60 other shot
 light, colours, blur and codec; four looks in ten are met in the test shots alone. With --filmed a set is of one film stock: grain,
 gate weave, dust, a codec's blocks, half of them grey, faces of 26 to 120 pixels in boxes placed as loosely as a cascade's. Printed per
 recipe: the mean over the sets with its 95 % interval, and the mean difference to the first recipe, set by set. Beside the recipes
-may stand `anchor`: logistic regression on what the top layer of ImageNet's EfficientNet-Lite0 sees, nothing of it trained.
+may stand `anchor`: logistic regression on what the top layer of ImageNet's EfficientNet-Lite0 sees, nothing of it trained; and
+`untaught`: `best` that begins with ImageNet's weights alone, without what train.expressions taught them.
 """
 
 import argparse
@@ -47,7 +48,7 @@ SHARES = (0.37, 0.25, 0.20, 0.18, 0.12)
 """of the emotions, before they are made to sum to 1"""
 UNSEEN = 0.4
 """share of the looks that the test shots alone show"""
-ANCHOR, MAJORITY = "anchor", "majority"
+ANCHOR, MAJORITY, UNTAUGHT = "anchor", "majority", "untaught"
 """what may stand beside recipes"""
 
 
@@ -117,8 +118,9 @@ def written(folder: Path, name: str, crops: list[Crop]) -> Dataset:
 
 def trained(dataset: Dataset, recipe_name: str, seed: int, runs: Path) -> Summary:
     """One run of a recipe as it stands, on the CPU."""
-    recipe = find_recipe(recipe_name)
-    options = recipe.options.with_settings([f"seed={seed}", "device=cpu"])
+    recipe = find_recipe("best" if recipe_name == UNTAUGHT else recipe_name)
+    begins = ["weights=imagenet"] if recipe_name == UNTAUGHT else []
+    options = recipe.options.with_settings([f"seed={seed}", "device=cpu", *begins])
     return train(dataset, plan(dataset, recipe, options), runs)
 
 

@@ -183,12 +183,13 @@ def reason_to_stop(training: Training, data: Examples, options: TrainOptions) ->
 def fresh_net(run: TrainingRun, data: Examples, device: torch.device, *, begun: bool = False) -> nn.Module:
     """The run's net before the first epoch, with the colour statistics of the training split.
 
-    A run that has `begun` has its weights in its checkpoint: the file that it began with is not asked for again.
+    A run that has `begun` has its weights in its checkpoint: the file that it began with is not asked for again. What
+    `best` begins with is for `fit_best`.
     """
     mean_3, std_3 = colour_statistics(data.train.images, grey=run.options.grey)
     torch.manual_seed(seed_for(run.options, 0, "weights"))
     net = build_net(run.net, len(run.classes), run.options, mean_3, std_3)
-    if not begun:
+    if not begun and run.net != BEST:
         begin(net, run.net, run.options.weights)
     return on_device(net, device) if run.options.channels_last else net.to(device)
 

@@ -58,9 +58,8 @@ def begun_with(wanted: str | None) -> tuple[dict[str, Tensor], str]:
     """The body's weights before tuning, and what summary.json says of them. Raises as `fit_best` does."""
     if wanted not in (TAUGHT_WEIGHTS, "imagenet"):
         raise UsageError(f"the recipe {BEST} begins with the weights {TAUGHT_WEIGHTS} or imagenet, not {wanted!r}")
-    if wanted == TAUGHT_WEIGHTS:
-        return packaged_weights() | taught_weights(), f"{ORIGIN}, {TAUGHT}"
-    return packaged_weights(), ORIGIN
+    imagenet = packaged_weights()
+    return (taught_weights(imagenet), f"{ORIGIN}, {TAUGHT}") if wanted == TAUGHT_WEIGHTS else (imagenet, ORIGIN)
 
 
 def inside(net: nn.Module) -> BestNet:

@@ -1,0 +1,1 @@
+"""Faces drawn from numbers, and what `best` learns from them before it sees a data set."""
