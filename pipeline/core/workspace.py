@@ -82,21 +82,23 @@ class Workspace:
     def dataset_folder(self, wanted: str) -> Path:
         """The folder of `NAME` (its latest version), `NAME@2`, or a path to a dataset version.
 
+        A name is looked for in the workspace first: a folder that happens to be called so does not stand in its way.
+
         Raises:
             NotFoundError: no such version.
         """
-        if (Path(wanted) / "manifest.json").is_file():
-            return Path(wanted)
-        if "/" in wanted or Path(wanted).is_dir():
-            raise NotFoundError(f"{wanted} is no dataset version: there is no manifest.json in it")
         name, _, number = wanted.partition("@")
         versions = sorted(self.catalogue.all(DatasetVersion, name=name), key=lambda d: d.version)
         if number:
             versions = [d for d in versions if str(d.version) == number]
-        if not versions:
-            known = ", ".join(sorted({d.name for d in self.catalogue.all(DatasetVersion)})) or "none yet"
-            raise NotFoundError(f"no dataset {wanted!r} (there are: {known}); make one with `toonsift export {name}`")
-        return self.root / versions[-1].path
+        if versions:
+            return self.root / versions[-1].path
+        if (Path(wanted) / "manifest.json").is_file():
+            return Path(wanted)
+        if "/" in wanted or Path(wanted).is_dir():
+            raise NotFoundError(f"{wanted} is no dataset version: there is no manifest.json in it")
+        known = ", ".join(sorted({d.name for d in self.catalogue.all(DatasetVersion)})) or "none yet"
+        raise NotFoundError(f"no dataset {wanted!r} (there are: {known}); make one with `toonsift export {name}`")
 
     @contextlib.contextmanager
     def writing(self, what: str) -> Iterator[None]:

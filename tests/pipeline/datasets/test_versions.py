@@ -253,3 +253,15 @@ def test_the_commands_speak_of_versions(filmed: Workspace, toonsift: Toonsift, t
         assert toonsift("verify", bad).code in (1, 2)
     assert toonsift("export", "../out").code == 1
     assert sorted(path.name for path in (root / "datasets").iterdir()) == ["faces"]
+
+
+def test_a_name_is_the_workspaces_version_whatever_lies_in_the_current_folder(
+    filled: Workspace, version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "faces").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert filled.dataset_folder("faces") == version
+    with pytest.raises(NotFoundError, match="no manifest.json in it"):
+        filled.dataset_folder("./faces")
+    shutil.copytree(version, tmp_path / "here" / "others")
+    assert filled.dataset_folder("others") == Path("others"), "no name of the workspace: a folder"
