@@ -88,7 +88,9 @@ def run_with_kills(workspace: Path, words: list[str], kills: int, chance: random
     finished(words)
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kills", [1, 12])
 def test_mining_and_exporting_end_the_same_however_often_they_are_killed(
     tmp_path: Path, series: Path, cascade_xml: Path, kills: int
 ) -> None:

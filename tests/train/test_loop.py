@@ -246,7 +246,7 @@ def check_kills(dataset: Dataset, tmp_path: Path, kills: int, epochs: int) -> No
 
 
 def test_two_kills_change_no_bit(toy: Dataset, tmp_path: Path) -> None:
-    check_kills(toy, tmp_path, kills=2, epochs=30)
+    check_kills(toy, tmp_path, kills=2, epochs=20)
 
 
 @pytest.mark.slow
