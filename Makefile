@@ -42,7 +42,7 @@ format: $(STAMP)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 
 test: $(STAMP) $(OPENCV4) label-studio  ## every test but the slow ones
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 3 -m "not slow" $(TEST_ARGS)
 
 $(CLUSTER): $(STAMP)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,onnx,dev,cluster]' --constraint constraints.txt

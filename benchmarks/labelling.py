@@ -78,10 +78,13 @@ def _measure_pull(workspace: Workspace, server: Server, studio: Studio, tasks: i
     if peer:
         export = f"/api/projects/{project.there.id}/export"
         _said("export, bare call", server, lambda: studio.wire.ask("GET", export, {"exportType": "JSON"}), tasks)
-    full = _said("pull, everything", server, lambda: _pull(workspace, studio, server, name, full=True), tasks)
-    pulling.OVERLAP_SECONDS = 2  # instead of waiting until the imports are longer ago than what is asked for again
+    # a pull asks again for the five minutes before the newest answer it has seen; here two seconds, in which one person
+    # answers once: without it they would hold the end of the import, which is no answer of these 100
+    pulling.OVERLAP_SECONDS = 2
     time.sleep(4)
-    numbers = [listed.id for _, listed in zip(range(NEW_ANSWERS), studio.all_tasks(project.there.id), strict=False)]
+    before, *numbers = [task.id for _, task in zip(range(NEW_ANSWERS + 1), studio.all_tasks(project.there.id), strict=False)]  # fmt: skip
+    studio.annotate(before, [choice("emotion", "face", "sad")])
+    full = _said("pull, everything", server, lambda: _pull(workspace, studio, server, name, full=True), tasks)
     for number in numbers:
         studio.annotate(number, [choice("emotion", "face", "sad")])
     cheap = _said(

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from cascades.detect import DetectOptions, Detector, LoadedCascade
+from cascades.detect import Detector
 from cascades.fit import FitOptions
+from cascades.looked_for import DetectOptions, LoadedCascade
 from cascades.make import make_cascade
 from cascades.registry import load_cascade
 from cascades.scoring.evaluate import Scores, evaluate_detector

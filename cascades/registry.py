@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cascades.detect import LoadedCascade
+from cascades.looked_for import LoadedCascade
 from cascades.scoring.calibration import threshold_for
 from cascades.verifier.model import MAX_VERIFIER_BYTES, verifier_path
 from cascades.xml import read_xml

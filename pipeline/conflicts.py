@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from annotate.agreement.consensus import consensus
-from pipeline.core.records import DuplicateGroup, Label
-from pipeline.export import ExportOptions
+from pipeline.core.records import NO_CLASS, DuplicateGroup, Label
 
 
 def label_conflicts(groups: Iterable[DuplicateGroup], labels: Iterable[Label]) -> list[dict[str, Any]]:
     """Groups whose members' labels differ: `group`, `kept`, and `labels`, class -> crops."""
-    agreed, _ = consensus(labels, ExportOptions().exclude)
+    agreed, _ = consensus(labels, NO_CLASS)
     found = []
     for group in groups:
         said: dict[str, list[str]] = defaultdict(list)

@@ -2,7 +2,8 @@
 
 Each output is two pipes: the pictures as PPM (a format that tells its own size, so rotation, odd sizes and a size that
 changes in the middle need no probing program), and a `framecrc` line per picture with the time base and the pts as the
-container has them (`-copyts`, no frame dropped or repeated).
+container has them (`-copyts`, no frame dropped or repeated). Interlaced frames and those of a high dynamic range are made
+plain on the way (`stream_header.py`).
 """
 
 import contextlib
@@ -25,6 +26,7 @@ import numpy as np
 
 from pipeline.core.errors import MissingToolError, VideoError
 from pipeline.core.images import MAX_PIXELS, RGB
+from pipeline.stream_header import ANALYZE, read_stream_header
 
 log = logging.getLogger(__name__)
 
@@ -195,14 +197,16 @@ class Decoder:
         if self.begin_seconds is not None:
             begin = {"ss": f"{self.begin_seconds:.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
         source = ffmpeg.input(
-            f"file:{self.path.absolute()}", copyts=None, protocol_whitelist="file,pipe", analyzeduration="20M",
+            f"file:{self.path.absolute()}", copyts=None, protocol_whitelist="file,pipe", analyzeduration=ANALYZE,
             threads=self.threads, **begin,
         )  # fmt: skip
-        frames = source["V:0"].filter("setpts", ONWARD)
+        header = read_stream_header(self.path, ffmpeg_path())
+        frames = header.deinterlaced(source["V:0"].filter("setpts", ONWARD))
         branches = frames.filter_multi_output("split", len(self._lanes))
         written = []
         for number, lane in enumerate(self._lanes):
-            written += lane.ffmpeg_outputs(branches[number])
+            chosen = header.tone_mapped(lane.output.filters(branches[number]), ffmpeg_path())
+            written += lane.ffmpeg_outputs(chosen)
         merged = ffmpeg.merge_outputs(*written).global_args(
             "-nostdin", "-hide_banner", "-loglevel", self.loglevel, "-filter_complex_threads", "1"
         )
@@ -248,9 +252,9 @@ class _Lane:
         os.close(self._images_read)
         os.close(self._times_read)
 
-    def ffmpeg_outputs(self, branch: Any) -> list[Any]:
+    def ffmpeg_outputs(self, chosen: Any) -> list[Any]:
         """The pictures, and their times from the same pictures made tiny."""
-        split = self.output.filters(branch).filter("format", "rgb24").filter_multi_output("split", 2)
+        split = chosen.filter("format", "rgb24").filter_multi_output("split", 2)
         common = {"fps_mode": "passthrough"} | ({"frames:v": self.output.limit} if self.output.limit else {})
         tiny = split[1].filter("scale", 16, 16, flags="neighbor").filter("format", "gray")
         return [

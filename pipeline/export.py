@@ -14,7 +14,7 @@ from pipeline.core.errors import DatasetError, UsageError
 from pipeline.core.manifest import Example, content_digest
 from pipeline.core.options import as_plain
 from pipeline.core.places import Place
-from pipeline.core.records import Crop, DuplicateGroup, Episode, Label
+from pipeline.core.records import NO_CLASS, Crop, DuplicateGroup, Episode, Label
 from pipeline.duplicates import best_of
 from pipeline.leaks import Kinship, leak_certificate
 from pipeline.splits import Candidate, SplitOptions, share_out
@@ -26,7 +26,7 @@ class ExportOptions:
 
     split: SplitOptions = field(default_factory=SplitOptions)
     """shares, unit, seed"""
-    exclude: tuple[str, ...] = ("not_a_face", "unsure")
+    exclude: tuple[str, ...] = NO_CLASS
     """answers that are no class of the dataset"""
     duplicates: bool = False
     """whether to export every member of a near-duplicate group, not only the one it keeps"""

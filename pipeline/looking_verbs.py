@@ -1,5 +1,6 @@
 """The verbs that look at a workspace and change nothing in it: `list`, `status`, `trace`, `report`, `doctor`."""
 
+import re
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -32,13 +33,19 @@ def list_(
     if session.json:
         session.emit({"kind": kind, "rows": rows})
     elif format_ is ListFormat.table:
-        session.table(kind, list(rows[0]) if rows else ["nothing yet"], [list(row.values()) for row in rows])
+        shown = [[_shortened(value) for value in row.values()] for row in rows]
+        session.table(kind, list(rows[0]) if rows else ["nothing yet"], shown)
     elif format_ is ListFormat.parquet and sys.stdout.isatty():
         raise UsageError(
             "parquet is binary: send it to a file, e.g. `toonsift list crops --format parquet > crops.parquet`"
         )
     else:
         sys.stdout.buffer.write(inventory.written(rows, format_.value))
+
+
+def _shortened(value: object) -> object:
+    """The beginning of a SHA-256, which would fill five lines of a table; the other formats have all of it."""
+    return f"{value[:12]}\u2026" if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else value
 
 
 def status(ctx: typer.Context) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cascades.detect import LoadedCascade
+from cascades.looked_for import LoadedCascade
 from cascades.registry import chosen_cascades, keep_cascades
 from pipeline.console import Session
 from pipeline.core.errors import UsageError

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cascades.detect import Region
+from cascades.looked_for import Region
 from pipeline.changes import ChangeFinder, ChangeOptions
 from pipeline.core.errors import UsageError
 from pipeline.core.geometry import grow, overlap

@@ -6,7 +6,9 @@ gaps bridged. A track's character is a vote of its detections, weighted by score
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from pipeline.core.records import Detection, Track
 
 IMPOSSIBLE = 1e6
 """cost of a link that must not be made"""
+TRIED = 4
+"""tracks and faces at most that compete for one another and are paired in every way there is: 24 of them"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +99,50 @@ def _assign(
     open_tracks: list[tuple[int, list[Face]]], faces: list[Face], sample: int, options: TrackOptions
 ) -> dict[int, int]:
     """Open track -> face of this sample, at the least total cost."""
-    from scipy.optimize import linear_sum_assignment
-
     if not open_tracks or not faces:
         return {}
     cost = np.full((len(open_tracks), len(faces)), IMPOSSIBLE)
     for row, (seen, track) in enumerate(open_tracks):
         cost[row] = _costs(track[-1], faces, sample - seen, options)
-    rows, columns = linear_sum_assignment(cost)
-    return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if cost[r, c] < IMPOSSIBLE}
+    return matched(cost)
+
+
+def matched(cost_RC: NDArray[np.float64]) -> dict[int, int]:
+    """Row -> column, as many as are not IMPOSSIBLE, at the least total cost (Kuhn 1955)."""
+    found: dict[int, int] = {}
+    for rows, columns in _competing(cost_RC < IMPOSSIBLE):
+        cost = cost_RC[np.ix_(rows, columns)]
+        if max(cost.shape) <= TRIED:
+            chosen = _best_of_all(cost)
+        else:
+            from scipy.optimize import linear_sum_assignment  # loading it costs most of a second
+
+            chosen = linear_sum_assignment(cost)
+        found |= {rows[r]: columns[c] for r, c in zip(*chosen, strict=True) if cost[r, c] < IMPOSSIBLE}
+    return found
+
+
+def _competing(possible_RC: NDArray[np.bool_]) -> Iterator[tuple[list[int], list[int]]]:
+    """Rows and columns that are joined, directly or through others; those of different groups have nothing in common."""
+    left = set(range(len(possible_RC)))
+    while left:
+        rows, columns = {left.pop()}, set[int]()
+        while more := set(np.flatnonzero(possible_RC[sorted(rows)].any(axis=0)).tolist()) - columns:
+            columns |= more
+            rows |= set(np.flatnonzero(possible_RC[:, sorted(columns)].any(axis=1)).tolist())
+        left -= rows
+        if columns:
+            yield sorted(rows), sorted(columns)
+
+
+def _best_of_all(cost_RC: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows and columns of the cheapest of all ways to pair the shorter side."""
+    if cost_RC.shape[0] > cost_RC.shape[1]:
+        columns, rows = _best_of_all(cost_RC.T)
+        return rows, columns
+    rows = np.arange(cost_RC.shape[0])
+    ways = np.array(list(permutations(range(cost_RC.shape[1]), len(rows))))
+    return rows, ways[cost_RC[rows, ways].sum(axis=1).argmin()]
 
 
 def _costs(last: Face, faces: list[Face], samples: int, options: TrackOptions) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,44 @@ import pytest
 from pipeline.core.workspace import Workspace
 
 REPOSITORY = Path(__file__).parent.parent
+LONGEST = (
+    "tests/pipeline/demo/test_demo.py",
+    "tests/pipeline/test_cli.py",
+    "tests/annotate/",
+    "tests/pipeline/test_mining_call.py",
+    "tests/pipeline/flow/test_mining.py",
+    "tests/pipeline/test_killed.py",
+    "tests/pipeline/test_predicting.py",
+    "tests/train/",
+)
+"""where the tests that take longest lie: they begin first, so that no worker is left alone with one at the end"""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        return next((n for n, start in enumerate(LONGEST) if item.nodeid.startswith(start)), len(LONGEST))
+
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file is one worker's, and all files that need Label Studio are one worker's: there is one server."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneServer(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return "Label Studio" if _needs_label_studio(REPOSITORY / file) else file
+
+    config.option.loadscopereorder = False
+    return OneServer(config, log)
+
+
+@cache
+def _needs_label_studio(file: Path) -> bool:
+    return "pytest.mark.labelstudio" in file.read_text()
 
 
 @dataclass(frozen=True)

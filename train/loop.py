@@ -63,10 +63,8 @@ def train(dataset: Dataset, run: TrainingRun, runs: Path, progress: Progress | N
             team.wait()
             progress = progress if team.leads else Silent()
             data = read_examples(dataset, run.classes, options, device, progress, folder)
-            net, loss_of = (
-                fresh_net(run, data, device, begun=(folder / CHECKPOINT).exists()),
-                build_loss(data.train, options),
-            )
+            net = fresh_net(run, data, device, begun=(folder / CHECKPOINT).exists())
+            loss_of = build_loss(data.train, options)
             with memory_errors(net, loss_of, options, len(run.classes)):
                 if run.net != BEST:
                     training = fit(run, net, loss_of, data, folder, progress, team)

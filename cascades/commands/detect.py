@@ -68,7 +68,7 @@ def _faces(found: list[Any]) -> list[dict[str, Any]]:
 
 
 def _detect_options(flags: dict[str, Any]) -> Any:
-    from cascades.detect import DetectOptions
+    from cascades.looked_for import DetectOptions
     from pipeline.core.options import read_settings, resolve
 
     return resolve(DetectOptions, read_settings(Path()).get("detect", {}), flags, "detect")

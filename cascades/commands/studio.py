@@ -34,7 +34,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a cascade on labelled pictures: precision and recall over its score threshold, and stage by stage."""
-    from cascades.detect import DetectOptions
+    from cascades.looked_for import DetectOptions
     from cascades.registry import load_cascade
     from cascades.scoring.assess import assess
     from cascades.truth.reading import read_truth
@@ -89,7 +89,7 @@ def cross_validate(
     ] = None,
 ) -> None:
     """Score how such a cascade does on scenes it has not seen, where boxes are too few to hold any out."""
-    from cascades.detect import USUAL_MIN_SCORE
+    from cascades.looked_for import USUAL_MIN_SCORE
     from cascades.registry import load_cascade, update_card
     from cascades.scoring.calibration import calibrate, choose_threshold
     from cascades.scoring.evaluate import as_json, scores_of

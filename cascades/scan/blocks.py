@@ -1,8 +1,9 @@
 """The loops over windows: a stage over 32 of them side by side, and the rest of a cascade for the few that are left.
 
-A block is 32 windows and one word of bits says which of them are left. The block is given up when none is, and run
-one by one when few are. Sums of a block are float32: where one comes so close to the threshold that rounding could decide,
-the window's stage is summed again in float64, as OpenCV does. Offsets are unsigned, as a negative index would wrap
+A block is 32 windows and one word of bits says which of them are left. The block is given up when none is; when few are,
+they wait with those of other blocks until they are a pack of eight for the next stage. Sums of blocks and packs are
+float32: where one comes so close to the threshold that rounding could decide, the window's stage is summed again in
+float64, as OpenCV does. Offsets are unsigned, as a negative index would wrap
 round and cost a test for each load, and arrays are flat, as a slice costs more than the work on it. Everything lies in
 one file as Numba's cache needs it.
 """
@@ -17,6 +18,8 @@ from cascades.scan.bits import (
     LANES,
     LBP_CORNERS,
     NINE_CORNERS,
+    PACK,
+    PACK_ROW,
     SIX_CORNERS,
     bits_set,
     lowest_bit,
@@ -29,6 +32,8 @@ from cascades.scan.lean import inlined, lean
 
 STUMPS, TREES, LBP_STUMPS, LBP_TREES = 0, 1, 2, 3
 """sorts of cascades: what the kernels branch on"""
+TOGETHER = 4
+"""a stage runs over a block of 32 windows while more than this many of them are left, then over packs"""
 _U, _F, _I = np.uint64, np.float32, np.int32
 _ALL = np.uint64((1 << LANES) - 1)
 
@@ -212,65 +217,124 @@ def judge_places(
             stages[n] = s + 1
 
 
-# ------------------------------------------------------------------------------------------- a block
+# ------------------------------------------------------------------------------------------- a block, a pack
 
 
 @inlined
-def _stage_bits(
-    tables: Tables,
-    sums: NDArray[np.int32],
-    at: np.uint64,
-    norms: NDArray[np.float32],
-    norm_at: np.uint64,
-    left: np.uint64,
-    stage: int,
-) -> np.uint64:
-    """Which windows of a block pass a stage; only those `left` are right."""
+def _bits(
+    tables: Tables, sums: NDArray[np.int32], at: "np.uint64 | NDArray[np.uint64]", norms: NDArray[np.float32],
+    norm_at: np.uint64, stage: int,
+) -> np.uint64:  # fmt: skip
+    """As `stump_bits`: which windows of a block or a pack pass a stage, and of which it is in doubt."""
     first, end = tables.ends[stage - 1] if stage > 0 else 0, tables.ends[stage]
     threshold, slack = tables.thresholds[stage], tables.slacks[stage]
     if tables.kind == STUMPS:
-        bits = stump_bits(tables, sums, at, norms, norm_at, first, end, threshold, slack)
+        bits: np.uint64 = stump_bits(tables, sums, at, norms, norm_at, first, end, threshold, slack)
     elif tables.kind == TREES:
         bits = tree_bits(tables, sums, at, norms, norm_at, first, end, threshold, slack)
     else:
         bits = pattern_bits(tables, sums, at, norms, norm_at, first, end, threshold, slack)
-    doubts = (bits >> _U(LANES)) & left
-    passes: np.uint64 = bits & _ALL
+    return bits
+
+
+@inlined
+def _with(bits: np.uint64, i: np.uint64, truth: bool) -> np.uint64:
+    """The bits, the `i`th of them set or not."""
+    return bits | (_U(1) << i) if truth else bits & ~(_U(1) << i)
+
+
+@inlined
+def _block_bits(
+    tables: Tables, sums: NDArray[np.int32], at: np.uint64, norms: NDArray[np.float32], norm_at: np.uint64,
+    left: np.uint64, stage: int,
+) -> np.uint64:  # fmt: skip
+    """Which of the windows of a block that are `left` pass a stage."""
+    bits = _bits(tables, sums, at, norms, norm_at, stage)
+    doubts, passes = (bits >> _U(LANES)) & left, bits & left
     while doubts != _U(0):
         i = lowest_bit(doubts)
         doubts &= doubts - _U(1)
-        exact = _sum_of_stage(tables, sums, at + i, norms[norm_at + i], first, end)
-        passes = passes & ~(_U(1) << i) if exact < threshold else passes | (_U(1) << i)
+        passes = _with(passes, i, _passes(tables, sums, at + i, norms[norm_at + i], stage))
     return passes
 
 
 @inlined
-def _block_passes(
-    tables: Tables,
-    sums: NDArray[np.int32],
+def _pack_bits(
+    tables: Tables, sums: NDArray[np.int32], waiting: NDArray[np.uint64], norms: NDArray[np.float32], at: np.uint64,
+    left: np.uint64, stage: int,
+) -> np.uint64:  # fmt: skip
+    """Which of the 8 waiting windows from `at` on that are `left` pass a stage."""
+    bits = _bits(tables, sums, waiting, norms, at, stage)
+    doubts, passes = (bits >> _U(LANES)) & left, bits & left
+    while doubts != _U(0):
+        i = lowest_bit(doubts)
+        doubts &= doubts - _U(1)
+        place, norm = waiting[at + i], norms[waiting[at + _U(PACK_ROW) + i]]
+        passes = _with(passes, i, _passes(tables, sums, place, norm, stage))
+    return passes
+
+
+@inlined
+def _wait(
+    waiting: NDArray[np.uint64],
+    counts: NDArray[np.int64],
+    k: int,
     at: np.uint64,
-    norms: NDArray[np.float32],
     norm_at: np.uint64,
-    left: np.uint64,
-    together: int,
-    work: NDArray[np.int64],
-) -> np.uint64:
-    """Which of the windows that are `left` pass all stages; over the block while more than `together` are left."""
-    k, stages = 0, tables.ends.size
-    while k < stages and tables.dense and bits_set(left) > _U(together):
-        work[0] += LANES * _trees(tables, tables.order[k])
-        left &= _stage_bits(tables, sums, at, norms, norm_at, left, tables.order[k])
+    columns: np.uint64,
+) -> None:
+    """Adds a window to those that wait for the `k`th stage: its place, its norm's, how many lie left of it in its row."""
+    row = _U(k * 3 * PACK_ROW + counts[k])
+    waiting[row], waiting[row + _U(PACK_ROW)], waiting[row + _U(2 * PACK_ROW)] = at, norm_at, columns
+    counts[k] += 1
+
+
+@inlined
+def _kept(
+    tables: Tables, sums: NDArray[np.int32], at: np.uint64, norms: NDArray[np.float32], norm_at: np.uint64,
+    columns: int, found: NDArray[np.int64], hits: int,
+) -> int:  # fmt: skip
+    """Adds a window that passes all stages to those found, unless it is stepped over; how many there are then."""
+    if _is_stepped_over(tables, sums, at, norms, norm_at, columns):
+        return hits
+    found[hits] = norm_at
+    return hits + 1
+
+
+@lean
+def _advance(
+    tables: Tables, sums: NDArray[np.int32], norms: NDArray[np.float32], waiting: NDArray[np.uint64],
+    counts: NDArray[np.int64], k: int, found: NDArray[np.int64], hits: int, work: NDArray[np.int64],
+) -> int:  # fmt: skip
+    """Runs the `k`th stage over a pack of those that wait for it, and later ones while a whole pack waits for them."""
+    stages = tables.ends.size
+    while True:
+        count = min(counts[k], PACK)
+        counts[k] -= count
+        at = _U(k * 3 * PACK_ROW + counts[k])
+        work[1] += count * _trees(tables, tables.order[k])
+        left = _pack_bits(tables, sums, waiting, norms, at, (_U(1) << _U(count)) - _U(1), tables.order[k])
         k += 1
-    alone = left if k < stages else _U(0)
-    while alone != _U(0):
-        i = lowest_bit(alone)
-        alone &= alone - _U(1)
-        for j in range(k, stages):
-            work[1] += _trees(tables, tables.order[j])
-            if not _passes(tables, sums, at + i, norms[norm_at + i], tables.order[j]):
-                left &= ~(_U(1) << i)
-                break
-    return left
+        while left != _U(0):
+            i = at + lowest_bit(left)
+            left &= left - _U(1)
+            place, number, columns = waiting[i], waiting[i + _U(PACK_ROW)], waiting[i + _U(2 * PACK_ROW)]
+            if k < stages:
+                _wait(waiting, counts, k, place, number, columns)
+            else:
+                hits = _kept(tables, sums, place, norms, number, int(columns), found, hits)
+        if k == stages or counts[k] < PACK:
+            return hits
+
+
+@inlined
+def _alone(tables: Tables, sums: NDArray[np.int32], at: np.uint64, norm: np.float32, work: NDArray[np.int64]) -> bool:
+    """Whether a window passes all stages."""
+    for k in range(tables.ends.size):
+        work[1] += _trees(tables, tables.order[k])
+        if not _passes(tables, sums, at, norm, tables.order[k]):
+            return False
+    return True
 
 
 @inlined
@@ -288,31 +352,42 @@ def scan_blocks(
     stride: int,
     norm_stride: int,
     spans_P4: NDArray[np.int64],
-    together: int,
     skips: bool,
+    waiting: NDArray[np.uint64],
+    counts: NDArray[np.int64],
     found: NDArray[np.int64],
     work: NDArray[np.int64],
 ) -> int:
-    """Windows that pass all stages: fills their numbers among the norms, returns how many.
+    """Windows that pass all stages: fills their numbers among the norms, in no order, returns how many.
 
     spans_P4: place of the first window, its number, columns, rows. With `skips`, a window is not looked at after a
-    neighbour on its left that was, and failed the first stage: OpenCV's rule. `work` counts trees run over blocks, and
-    alone. Blocks reach beyond the end of a row; what they read there counts for nothing.
+    neighbour on its left that was, and failed the first stage: OpenCV's rule. `waiting` is room for packs, zeros
+    (3 * PACK_ROW for each stage), `counts` for a number for each stage, zeros. `work` counts trees run over blocks, and
+    over packs or alone. Blocks reach beyond the end of a row; what they read there counts for nothing.
     """
-    hits = 0
+    hits, stages = 0, tables.ends.size
     for p in range(spans_P4.shape[0]):
         columns = spans_P4[p, 2]
         for y in range(spans_P4[p, 3]):
             for begin in range(0, columns, LANES):
                 at, norm_at = _U(spans_P4[p, 0] + y * stride + begin), _U(spans_P4[p, 1] + y * norm_stride + begin)
                 left = positive_bits(norms, norm_at) & (_ALL >> _U(max(LANES - (columns - begin), 0)))
-                if left != _U(0):
-                    left = _block_passes(tables, sums, at, norms, norm_at, left, together, work)
+                k = 0
+                while k < stages and tables.dense and bits_set(left) > _U(TOGETHER):
+                    work[0] += LANES * _trees(tables, tables.order[k])
+                    left = _block_bits(tables, sums, at, norms, norm_at, left, tables.order[k])
+                    k += 1
                 while left != _U(0):
                     i = lowest_bit(left)
                     left &= left - _U(1)
                     before = begin + int(i) if skips else 0
-                    if not _is_stepped_over(tables, sums, at + i, norms, norm_at + i, before):
-                        found[hits] = norm_at + i
-                        hits += 1
+                    if k < stages and tables.dense:
+                        _wait(waiting, counts, k, at + i, norm_at + i, _U(before))
+                        if counts[k] == PACK:
+                            hits = _advance(tables, sums, norms, waiting, counts, k, found, hits, work)
+                    elif tables.dense or _alone(tables, sums, at + i, norms[norm_at + i], work):
+                        hits = _kept(tables, sums, at + i, norms, norm_at + i, before, found, hits)
+    for k in range(stages):
+        while counts[k] > 0:
+            hits = _advance(tables, sums, norms, waiting, counts, k, found, hits, work)
     return hits

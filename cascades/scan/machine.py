@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascades.model import CascadeModel
-from cascades.scan.bits import CODES, LANES
+from cascades.scan.bits import CODES, LANES, PACK_ROW
 from cascades.scan.blocks import LBP_STUMPS, LBP_TREES, STUMPS, TREES, Tables, fill_passes, judge_places, scan_blocks
 from cascades.scan.corners import arranged_corners
 from cascades.scan.layout import FlatCascade, flatten, lbp_points
@@ -21,8 +21,6 @@ ROUNDING = 2.0**-24 * 1.01
 """what one float32 sum can be off by, as a share of the largest sum"""
 MOST_NODES = 8
 """of a tree that still runs over blocks: one bit of a code each"""
-TOGETHER = {STUMPS: 1, TREES: 2, LBP_STUMPS: 4, LBP_TREES: 4}
-"""by sort of cascade: a stage runs over a block of 32 windows while more than this many of them are left"""
 WIDTHS_KEPT = 64
 """widths of sheets whose corners are kept"""
 
@@ -137,16 +135,18 @@ class Machine:
     ) -> NDArray[np.int64]:
         """Numbers, among the norms, of windows that pass; of spans as `scan_blocks` takes them."""
         found = room("found", int((spans_P4[:, 2] * spans_P4[:, 3]).sum()), np.int64)
+        stages = len(self.flat.ends)
+        waiting, counts = np.zeros(3 * PACK_ROW * stages, dtype=np.uint64), np.zeros(stages, dtype=np.int64)
         layout = sheet.layout
         if self._together and self.order.is_learning:
             self._learn(sheet, norms, spans_P4)
         # a kernel that runs in another thread keeps the order that it began with
         tables = self.on(layout)._replace(order=self.order.stages)
         hits = scan_blocks(
-            tables, sheet.sums, norms, layout.stride, layout.plane, spans_P4, TOGETHER[self.kind], skips,
+            tables, sheet.sums, norms, layout.stride, layout.plane, spans_P4, skips, waiting, counts,
             found, work,
         )  # fmt: skip
-        return found[:hits].copy()
+        return np.sort(found[:hits])
 
     def _learn(self, sheet: Sums, norms: NDArray[np.float32], spans_P4: NDArray[np.int64]) -> None:
         """Looks at some windows, evenly spread over the spans, for the order of stages."""

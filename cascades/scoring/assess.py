@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cascades.detect import DetectOptions, Detector, LoadedCascade, loosened
+from cascades.detect import Detector, loosened
+from cascades.looked_for import DetectOptions, LoadedCascade
 from cascades.registry import card_of, update_card
 from cascades.scoring.calibration import Calibration, ThresholdChoice, calibrate, choose_threshold
 from cascades.scoring.evaluate import Scores, as_json, finder_of, scores_of

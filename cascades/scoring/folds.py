@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cascades.detect import DetectOptions, Detector, LoadedCascade, loosened
+from cascades.detect import Detector, loosened
 from cascades.fit import FitOptions, fit_cascade
+from cascades.looked_for import DetectOptions, LoadedCascade
 from cascades.sampling.samples import gather_samples
 from cascades.scoring.evaluate import finder_of
 from cascades.scoring.matching import Search, Searched, is_wanted, search

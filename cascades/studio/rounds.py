@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cascades.detect import USUAL_MIN_SCORE, DetectOptions, Detector, LoadedCascade, loosened
+from cascades.detect import Detector, loosened
 from cascades.fit import FitOptions
+from cascades.looked_for import USUAL_MIN_SCORE, DetectOptions, LoadedCascade
 from cascades.make import MadeCascade, make_cascade
 from cascades.registry import card_of, update_card
 from cascades.scoring.calibration import calibrate

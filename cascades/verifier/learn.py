@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cascades.detect import DetectOptions, Detector, LoadedCascade, loosened
+from cascades.detect import Detector, loosened
+from cascades.looked_for import DetectOptions, LoadedCascade
 from cascades.model import CascadeModel
 from cascades.scoring.matching import as_corners, is_wanted
 from cascades.truth.labelled import Picture, Truth

@@ -14,6 +14,8 @@ NOT_A_FACE = "not_a_face"
 """an answer that says: this is no face; kept as a label, no class of a dataset, a hard negative for cascades"""
 UNSURE = "unsure"
 """an answer that says: I looked and cannot tell; kept as a label, no class of a dataset, nothing to cascades"""
+NO_CLASS = (NOT_A_FACE, UNSURE)
+"""answers that are usually left out of a dataset"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cascades.detect import LoadedCascade
+from cascades.looked_for import LoadedCascade
 from cascades.registry import card_of, load_cascade, update_card
 from pipeline.cartoon import CartoonOptions, Series, coco_of, draw_series, read_truth
 from pipeline.core.files import sha256_of, write_json, write_text
@@ -264,7 +264,7 @@ def _assess(
     progress: Progress,
 ) -> None:
     """Scores a cascade on episodes that it was not fitted to, for its card and its page, unless that was done."""
-    from cascades.detect import DetectOptions
+    from cascades.looked_for import DetectOptions
     from cascades.scoring.assess import assess
     from cascades.truth.reading import read_truth as read_boxes
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from pipeline.cartoon import EpisodeTruth, FaceTruth, Series
 from pipeline.core.geometry import as_array, grow, iou_matrix
-from pipeline.core.records import Crop, Episode
+from pipeline.core.records import NOT_A_FACE, Crop, Episode
 from pipeline.core.workspace import Workspace
 from pipeline.crops import CropOptions
 
 ANNOTATOR = "oracle"
 SAME_FACE_IOU = 0.4
 """least overlap of a crop with a drawn face (both with the crop's margin) to show it"""
-NOT_A_FACE = "not_a_face"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

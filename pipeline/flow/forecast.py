@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cascades.detect import DetectOptions, Detector
+from cascades.looked_for import DetectOptions
 from pipeline.core.errors import VideoError
 from pipeline.core.records import Chunk, Episode, Run
 from pipeline.core.workspace import Workspace
@@ -80,6 +80,8 @@ def _rate(workspace: Workspace, pending: Sequence[Pending], wanted: Wanted) -> t
 
 def _measured(episode: Episode, wanted: Wanted) -> float:
     """Mines the first frames twice, the second time by the clock: the first pays for loading and compiling."""
+    from cascades.detect import Detector  # with its kernels, which no other call needs here
+
     options = wanted.options
     finder = Detector(wanted.cascades, DetectOptions(min_face_px=options.min_face, scale_factor=options.scale_factor))
     rate = 0.0

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cascades.detect import LoadedCascade
+from cascades.looked_for import LoadedCascade
 from pipeline.core.errors import ToonsiftError, UsageError, VideoError
 from pipeline.core.options import as_plain
 from pipeline.core.progress import Progress, Silent

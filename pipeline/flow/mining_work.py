@@ -5,10 +5,9 @@ import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cascades.compiled import sharing_cores
-from cascades.detect import DetectOptions, Detector, LoadedCascade
+from cascades.looked_for import DetectOptions, LoadedCascade
 from pipeline.core.errors import DecodingStoppedError, VideoError
 from pipeline.core.records import Detection, Episode
 from pipeline.engine import ATTEMPTS, Send
@@ -16,6 +15,9 @@ from pipeline.engines.exchange import Place
 from pipeline.frames import watch
 from pipeline.ingest import Stamp
 from pipeline.mine import FoundSoFar, MinedShot, MineOptions, Mining, search_from_pts
+
+if TYPE_CHECKING:
+    from cascades.detect import Detector
 
 FRAMES_A_TICK = 24
 """how many frames are told at once"""
@@ -91,6 +93,8 @@ def _persistently(job: MiningJob, path: Path, send: Send) -> MinedEnd:
 
 
 def _mine(job: MiningJob, path: Path, send: Send) -> MinedEnd:
+    from cascades.compiled import sharing_cores
+
     began, options = time.monotonic(), job.options
     mining = Mining(
         job.episode, _finder(job.cascades, options.min_face, options.scale_factor), options, job.place.put,
@@ -125,6 +129,10 @@ class _Ticks:
 
 
 @lru_cache(maxsize=4)
-def _finder(cascades: tuple[LoadedCascade, ...], min_face: int, scale_factor: float) -> Detector:
+def _finder(cascades: tuple[LoadedCascade, ...], min_face: int, scale_factor: float) -> "Detector":
     """One detector a process, not one an episode."""
+    from cascades.detect import (
+        Detector,  # with its kernels, for which the process that hands out the work need not wait
+    )
+
     return Detector(cascades, DetectOptions(min_face_px=min_face, scale_factor=scale_factor))

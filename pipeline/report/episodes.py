@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.core.places import Timestamp
 from pipeline.core.progress import Progress
@@ -12,7 +13,7 @@ from pipeline.report import wording
 from pipeline.report.faces import Face, best_first, face_of
 from pipeline.report.filmstrip import EpisodeRecords, ShotView, read_mined, shot_views
 from pipeline.report.holdings import Holdings, spread
-from pipeline.report.strips import choose_moments, decode_moments
+from pipeline.report.strips import Stills, choose_moments, within_reach
 from pipeline.report.thumbnails import Gallery
 
 EPISODES_SHOWN = 12
@@ -21,7 +22,7 @@ SHOTS_SHOWN = 24
 ROWS_SHOWN = 100
 """episodes in the table"""
 FRAMES_DECODED = 36_000
-"""for one page, shared among its episodes: a minute at 1280x720 on two cores"""
+"""for one page, shared among the episodes that can be decoded from their start only: a minute at 1280x720 on two cores"""
 CROPS_INSTEAD = 24
 """shown where an episode cannot be decoded"""
 SPANS_DRAWN = 1500
@@ -106,7 +107,7 @@ class EpisodeSection:
 
 
 def episode_section(workspace: Workspace, holdings: Holdings, gallery: Gallery, progress: Progress) -> EpisodeSection:
-    """Reads and decodes the episodes that are shown."""
+    """Reads the episodes that are shown, and decodes what no earlier report has."""
     chosen = spread(holdings.episodes, EPISODES_SHOWN)
     frames_each = FRAMES_DECODED // max(1, len(chosen))
     views = []
@@ -135,14 +136,17 @@ def _view(
     workspace: Workspace, holdings: Holdings, gallery: Gallery, episode: Episode, frames_at_most: int
 ) -> EpisodeView:
     mined = read_mined(workspace, episode)
-    moments = choose_moments(mined.shots, mined.holds, mined.detections, SHOTS_SHOWN, frames_at_most)
-    stills, trouble = decode_moments(episode, moments, gallery)
-    if not trouble and any(still.picture is None for still in stills.values()):
+    stills = Stills(workspace.root / "cache", episode)
+    shots = mined.shots if stills.trouble() else within_reach(Path(episode.path), mined.shots, frames_at_most)
+    moments = choose_moments(shots, mined.holds, mined.detections, SHOTS_SHOWN)
+    pictures, trouble = stills.pictures(moments, gallery)
+    if not trouble and None in pictures.values():
         trouble = "The page is full: pictures of some shots were left out."
     crops: tuple[Face, ...] = ()
-    if moments and not any(still.picture for still in stills.values()):
+    if moments and not any(pictures.values()):
         best = best_first(workspace.catalogue.all(Crop, episode=episode.id))[:CROPS_INSTEAD]
         crops = tuple(face_of(workspace, holdings, gallery, crop) for crop in best)
+        trouble += " Crops are shown instead of shots."
     return EpisodeView(
         id=episode.id,
         name=episode.name,
@@ -153,7 +157,7 @@ def _view(
         lanes=_lanes(mined, holdings),
         start=mined.timecode(episode.start_pts),
         end=mined.timecode(max(episode.start_pts, episode.end_pts)),
-        shots=() if crops else shot_views(mined, moments, stills, holdings),
+        shots=() if crops else shot_views(mined, moments, pictures, holdings),
         shots_total=len(mined.shots),
         trouble=trouble,
         crops=crops,

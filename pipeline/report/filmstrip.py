@@ -9,7 +9,7 @@ from pipeline.core.records import Detection, Episode, Hold, Repeat, Shot, Track
 from pipeline.core.workspace import Workspace
 from pipeline.report import wording
 from pipeline.report.holdings import Holdings
-from pipeline.report.strips import Moment, Still, faces_at
+from pipeline.report.strips import Moment, faces_at
 from pipeline.report.thumbnails import Picture
 
 
@@ -92,7 +92,7 @@ def read_mined(workspace: Workspace, episode: Episode) -> EpisodeRecords:
 
 
 def shot_views(
-    mined: EpisodeRecords, moments: Sequence[Moment], stills: Mapping[int, Still], holdings: Holdings
+    mined: EpisodeRecords, moments: Sequence[Moment], pictures: Mapping[int, Picture | None], holdings: Holdings
 ) -> tuple[ShotView, ...]:
     """The shots of the moments, in time order; one that did not decode has no picture."""
     numbers = {shot.id: number for number, shot in enumerate(mined.shots, 1)}
@@ -105,9 +105,9 @@ def shot_views(
         cast_of[track.shot][track.character] += 1
     views = []
     for moment in moments:
-        shot, still = moment.shot, stills.get(moment.index)
-        faces = faces_at(still.pts, shot, faces_of[shot.id]) if still else []
-        when = mined.timecode(still.pts if still else shot.start_pts)
+        shot, picture = moment.shot, pictures.get(moment.pts)
+        faces = faces_at(moment.pts, faces_of[shot.id])
+        when = mined.timecode(moment.pts)
         held = wording.counted(drawings[shot.id], "drawing")
         views.append(
             ShotView(
@@ -116,7 +116,7 @@ def shot_views(
                 length=wording.duration(float((shot.end_pts - shot.start_pts) * mined.episode.time_base)),
                 drawings=f"{held} in {wording.counted(shot.frames, 'frame')}",
                 alt=f"Shot {numbers[shot.id]}, frame at {when}, {wording.counted(len(faces), 'face')} found",
-                picture=still.picture if still else None,
+                picture=picture,
                 boxes=tuple(_face_box(face, holdings) for face in faces),
                 cast=tuple((n or "unknown", holdings.hue(n), k) for n, k in sorted(cast_of[shot.id].items())),
                 transition="" if shot.transition == "cut" else shot.transition,

@@ -50,18 +50,23 @@ class Gallery:
     """why pictures could not be read"""
 
     def of_image(self, image_HW3: RGB, longest: int) -> Picture | None:
-        """A thumbnail, aspect kept, never enlarged; None when the budget is spent."""
-        if self.used_bytes >= self.budget_bytes:
-            self.refused += 1
+        """A thumbnail; None when the budget is spent."""
+        if self._is_full():
             return None
-        small = Image.fromarray(image_HW3)
-        small.thumbnail((longest, longest), Image.Resampling.LANCZOS, reducing_gap=3.0)
-        stream = io.BytesIO()
-        small.save(stream, format="WEBP", quality=QUALITY, method=3)
-        content = stream.getvalue()
+        return self.of_webp(thumbnail(image_HW3, longest))
+
+    def of_webp(self, content: bytes) -> Picture | None:
+        """What `thumbnail` has made; None when the budget is spent. Raises InputError where it is no picture."""
+        try:
+            with Image.open(io.BytesIO(content), formats=("WEBP",)) as small:
+                width, height = small.size
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise InputError(f"a thumbnail is damaged ({error})") from error
+        if self._is_full():
+            return None
         self.used_bytes += len(content)
         uri = "data:image/webp;base64," + base64.b64encode(content).decode("ascii")
-        return Picture(uri=uri, width=small.width, height=small.height)
+        return Picture(uri=uri, width=width, height=height)
 
     def of_stored(self, store: FileStore, sha256: str, longest: int = CROP_PIXELS) -> Picture | None:
         """The thumbnail of a PNG in the store; None (and noted) when it is gone or damaged."""
@@ -79,6 +84,21 @@ class Gallery:
             self._note(error)
             return None
 
+    def _is_full(self) -> bool:
+        if self.used_bytes < self.budget_bytes:
+            return False
+        self.refused += 1
+        return True
+
     def _note(self, error: Exception) -> None:
         log.warning("%s", error)
         self.missing.append(str(error))
+
+
+def thumbnail(image_HW3: RGB, longest: int) -> bytes:
+    """WebP whose longer side is at most `longest` pixels, aspect kept, never enlarged."""
+    small = Image.fromarray(image_HW3)
+    small.thumbnail((longest, longest), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    stream = io.BytesIO()
+    small.save(stream, format="WEBP", quality=QUALITY, method=3)
+    return stream.getvalue()

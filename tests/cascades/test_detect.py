@@ -7,18 +7,10 @@ import numpy as np
 import pytest
 
 from cascades.apply import WindowJudge
-from cascades.detect import (
-    WEAKEST,
-    DetectOptions,
-    Detector,
-    LoadedCascade,
-    RawWindows,
-    Region,
-    group_windows,
-    suppress,
-)
+from cascades.detect import WEAKEST, Detector, RawWindows, group_windows, suppress
 from cascades.fit import Fitted
 from cascades.learning.negatives import shrink
+from cascades.looked_for import DetectOptions, LoadedCascade, Region
 from cascades.model import CascadeModel, FeatureType
 from cascades.scoring.evaluate import evaluate_detector
 from cascades.truth.reading import read_truth

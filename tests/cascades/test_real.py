@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cascades.detect import DetectOptions, Detector, LoadedCascade
+from cascades.detect import Detector
 from cascades.fit import FitOptions, fit_cascade
+from cascades.looked_for import DetectOptions, LoadedCascade
 from cascades.make import make_cascade
 from cascades.registry import load_cascade
 from cascades.sampling.samples import gather_samples

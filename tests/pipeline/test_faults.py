@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cascades.detect import LoadedCascade
+from cascades.looked_for import LoadedCascade
 from cascades.xml import write_xml
 from pipeline.core import workspace as workspace_module
 from pipeline.core.records import Chunk, Crop, Episode, Hold, Run, Shot

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cascades.detect import Region
+from cascades.looked_for import Region
 from pipeline.core.errors import UsageError
 from pipeline.core.images import RGB
 from pipeline.core.places import Box

@@ -107,6 +107,7 @@ def test_wrong_calls_say_what_is_wrong(
     assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_against_the_drawings_exact_truth(work: Path) -> None:
     """Every frame of the held-out episode; the figures are printed."""
     workspace, episode = Workspace(work), held_out(work)

@@ -1,4 +1,9 @@
-from pipeline.tracks import TrackOptions, link
+import itertools
+
+import numpy as np
+import pytest
+
+from pipeline.tracks import IMPOSSIBLE, TrackOptions, link, matched
 from tests.records import detection
 
 OPTIONS = TrackOptions()
@@ -54,3 +59,23 @@ def test_the_order_of_detections_does_not_matter() -> None:
 
 def test_nothing_gives_nothing() -> None:
     assert link([], [], OPTIONS) == []
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.8])
+@pytest.mark.parametrize("shape", [(3, 4), (4, 3), (1, 2), (4, 4), (3, 6), (6, 2), (6, 6)])
+def test_matching_is_the_best_of_all_that_there_are(shape: tuple[int, int], share: float) -> None:
+    """Few possible pairs leave nothing to choose, many do: as many pairs as can be, then the least cost."""
+    chance, competed = np.random.default_rng(1), 0
+    for _ in range(30):
+        cost = np.where(chance.random(shape) < share, chance.random(shape), IMPOSSIBLE)
+        wide = cost if shape[0] <= shape[1] else cost.T
+        ways = [
+            [wide[r, c] for r, c in enumerate(way)] for way in itertools.permutations(range(max(shape)), min(shape))
+        ]
+        best = min((sum(one >= IMPOSSIBLE for one in way), sum(one for one in way if one < IMPOSSIBLE)) for way in ways)
+        found = matched(cost)
+        assert len(found) == min(shape) - best[0]
+        assert sum(cost[r, c] for r, c in found.items()) == pytest.approx(best[1])
+        assert len(set(found.values())) == len(found)
+        competed += int(((cost < IMPOSSIBLE).sum(axis=0) > 1).any() or ((cost < IMPOSSIBLE).sum(axis=1) > 1).any())
+    assert competed or share < 0.3

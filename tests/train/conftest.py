@@ -26,6 +26,8 @@ class Finished:
     run: TrainingRun
     runs: Path
     summary: Summary
+    files: set[str]
+    """in its folder when it ended; later calls of the command add a card and a page"""
 
     @property
     def folder(self) -> Path:
@@ -45,4 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     dataset = draw_dataset(folder / "toy", per_class={"train": 48, "val": 8, "test": 24})
     recipe = find_recipe("hill")
     run = plan(dataset, recipe, recipe.options.with_settings([*QUICK, "epochs=16"]))
-    return Finished(dataset, run, folder / "runs", train(dataset, run, folder / "runs"))
+    summary = train(dataset, run, folder / "runs")
+    place = folder / "runs" / run.id
+    files = {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()}
+    return Finished(dataset, run, folder / "runs", summary, files)

@@ -24,7 +24,7 @@ TOO_LARGE = ("ensemble-1vsall-vggface",)
 """the same code as ensemble-1vsall with a net of another recipe: 12 nets of 41 million weights, 8 GB of checkpoints"""
 LIGHT = ("vanilla-leaky-bn", "transfer-efficientnet-lite0")
 SIDE = 48
-EPOCHS = {"ensemble-1vsall": 200, "best": 1}
+EPOCHS = {"ensemble-1vsall": range(1, 201), "best": [1]}
 """where they are not those asked for: the judge's steps, and what is fitted in one go"""
 
 
@@ -35,9 +35,9 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def small(recipe: Recipe) -> TrainOptions:
-    """The recipe's own options where a CPU can have them: small pictures, two epochs, no weights from the network."""
+    """The recipe's own options where a CPU can have them: small pictures, two epochs, no weights but installed ones."""
     frozen = min(recipe.options.frozen_epochs, 1)
-    weights = recipe.options.weights if recipe.net.endswith("efficientnet-lite0") else None
+    weights = recipe.options.weights if recipe.net.endswith(("efficientnet-lite0", "best")) else None
     return recipe.options.with_settings(
         [f"image_size={SIDE}", "epochs=2", "batch_size=6", f"frozen_epochs={frozen}", f"weights={weights or 'none'}"]
     )
@@ -100,7 +100,7 @@ def test_a_resumed_run_needs_its_weights_file_no_more_and_still_names_it(
 @pytest.mark.parametrize("name", [r.name for r in RECIPES if r.name not in (*TOO_LARGE, *LIGHT)])
 def test_every_recipe_trains_for_two_epochs(name: str, few: Dataset, tmp_path: Path) -> None:
     summary = trained(name, few, tmp_path)
-    assert summary.epochs == EPOCHS.get(name, 2)
+    assert summary.epochs in EPOCHS.get(name, [2])
 
 
 @pytest.mark.slow

@@ -52,8 +52,7 @@ def test_hill_learns_drawn_faces_and_knows_unseen_ones(finished: Finished) -> No
 
 
 def test_a_finished_run_has_all_its_files(finished: Finished) -> None:
-    names = {str(p.relative_to(finished.folder)) for p in finished.folder.rglob("*") if p.is_file()}
-    assert names == {"options.json", METRICS, SUMMARY, MODEL, PREDICTIONS, SEEN, CHECKPOINT, ".lock"}
+    assert finished.files == {"options.json", METRICS, SUMMARY, MODEL, PREDICTIONS, SEEN, CHECKPOINT, ".lock"}
     assert [line["epoch"] for line in lines(finished.folder)] == list(range(1, 17))
 
 
@@ -245,8 +244,8 @@ def check_kills(dataset: Dataset, tmp_path: Path, kills: int, epochs: int) -> No
     assert {path.name for path in folders[0].rglob("*")} == {path.name for path in folders[1].rglob("*")}
 
 
-def test_two_kills_change_no_bit(toy: Dataset, tmp_path: Path) -> None:
-    check_kills(toy, tmp_path, kills=2, epochs=20)
+def test_a_kill_changes_no_bit(toy: Dataset, tmp_path: Path) -> None:
+    check_kills(toy, tmp_path, kills=1, epochs=20)
 
 
 @pytest.mark.slow

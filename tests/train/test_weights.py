@@ -108,7 +108,7 @@ def test_a_download_that_is_not_what_was_published_is_not_kept(monkeypatch: pyte
 def test_a_damaged_file_in_torchs_cache_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    torch.save(state_of("resnet18"), tmp_path / "checkpoints" / weights.DOWNLOADS["resnet18"].rpartition("/")[2])
+    torch.save(state_of("resnet18"), tmp_path / "checkpoints" / weights.download_address("resnet18").rpartition("/")[2])
     with pytest.raises(CheckpointError, match="its contents do not give its digest; delete it"):
         begin(built("resnet18"), "resnet18", "imagenet")
 

@@ -63,7 +63,8 @@ def _trained_whole(dataset: Dataset, run: TrainingRun, folder: Path, progress: P
     torch.manual_seed(seed_for(options, 0, "judge"))
     net, stacked = _assembled(run, members, folder)
     votes_NV, labels_N = _out_of_fold(members, folder, run, pupils)
-    history = fit_judge(stacked.judge, votes_NV, labels_N, _votes(stacked, data.val), options)
+    folds_N = torch.tensor([fold_of[example.id] for example in pupils])
+    history = fit_judge(stacked.judge, votes_NV, labels_N, folds_N, _votes(stacked, data.val), options)
     beside = {"base": summaries[BASE, None].test, "average": _average(stacked, data, run)}
     on_device(net, data.test.labels.device)
     spent = sum(summary.seconds for summary in summaries.values())

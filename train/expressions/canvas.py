@@ -14,6 +14,7 @@ Points = NDArray[np.float64]
 """(N, 2) x and y; downwards"""
 _TURN = np.linspace(0, 2 * np.pi, 48, endpoint=False)
 BLACK: Colour = (0, 0, 0)
+WHITE: Colour = (255, 255, 255)
 
 
 def ellipse(across: float, down: float, x: float = 0.0, y: float = 0.0) -> Points:
@@ -21,10 +22,10 @@ def ellipse(across: float, down: float, x: float = 0.0, y: float = 0.0) -> Point
     return np.stack([x + across * np.cos(_TURN), y + down * np.sin(_TURN)], axis=1)
 
 
-def superellipse(across: float, down: float, roundness: float) -> Points:
-    """(48, 2) an outline between a rhombus (1), an ellipse (2) and a box."""
+def superellipse(roundness: float) -> Points:
+    """(48, 2) an outline from -1 to 1 between a rhombus (1), a circle (2) and a box."""
     both = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
-    return np.asarray(np.sign(both) * np.abs(both) ** (2 / roundness) * (across, down), dtype=np.float64)
+    return np.asarray(np.sign(both) * np.abs(both) ** (2 / roundness), dtype=np.float64)
 
 
 def points(x: NDArray[np.float64], y: NDArray[np.float64] | float) -> Points:

@@ -6,13 +6,12 @@ from typing import Self
 import cv2
 import numpy as np
 
-from train.expressions.canvas import BLACK, Colour
+from train.expressions.canvas import BLACK, WHITE, Colour
 
 EARS = ("none", "round", "pointed", "long", "at the side")
 EYES = ("oval", "oval", "oval", "dot", "pie-cut", "iris", "bead")
 """ovals are what most cartoons have"""
 NOSES = ("none", "dot", "ball", "triangle", "hook", "nostrils")
-WHITE: Colour = (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from train.expressions.canvas import SIDE, Canvas, Head, Points, between, ellipse, points, superellipse
-from train.expressions.characters import WHITE, Character, scaled
+from train.expressions.canvas import SIDE, WHITE, Canvas, Head, Points, between, ellipse, points, superellipse
+from train.expressions.characters import Character, scaled
 from train.expressions.looks import Look
 
 SHUT = 0.3
@@ -87,7 +87,7 @@ class _Drawing:
         if who.hair is not None:
             spread = float(self.chance.uniform(1.05, 1.3))
             fall = (0, float(self.chance.uniform(0, 0.12)) * SIDE)
-            outline = self.head.flat(superellipse(1, 1, who.roundness))
+            outline = self.head.flat(superellipse(who.roundness))
             self.canvas.fill(SIDE / 2 + (outline - SIDE / 2) * spread - fall, who.hair)
         for side in (-1, 1):
             x, y = SIDE / 2 * (1 + side * across * 0.68), SIDE / 2 * (1 - down * 0.88)
@@ -109,7 +109,7 @@ class _Drawing:
 
     def _head(self) -> None:
         who = self.who
-        outline = self.head.flat(superellipse(1, 1, who.roundness))
+        outline = self.head.flat(superellipse(who.roundness))
         self.canvas.fill(outline, who.fur)
         if self._maybe(0.3):
             across, down = self.chance.uniform(-0.15, 0.15, 2).tolist()

@@ -22,9 +22,10 @@ def taught_weights(imagenet: "dict[str, Tensor]") -> "dict[str, Tensor]":
     Raises:
         CheckpointError: the file that belongs to the package is missing or damaged.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return imagenet | {name: imagenet[name] + added.float() for name, added in load_file(WEIGHTS).items()}
-    except Exception as error:  # safetensors has errors of its own
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:  # the last two: it is of another net
         raise CheckpointError(f"{WEIGHTS}: cannot be read ({error}); install toonsift again") from error

@@ -50,7 +50,10 @@ class Votes(nn.Module):
 
 
 class Judge(nn.Module):
-    """The multi-layer perceptron with two hidden layers on the votes (Abanoz & Cataltepe)."""
+    """The multi-layer perceptron with two hidden layers on the votes (Abanoz & Cataltepe).
+
+    What it says is added to the logarithm of the plain average, with which it begins.
+    """
 
     mean: Tensor
     """(2 C,) of the log odds it was trained on"""
@@ -64,13 +67,15 @@ class Judge(nn.Module):
         self.first, self.second = nn.Linear(2 * classes, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
         self.scores = nn.Linear(HIDDEN, classes)
         self.dropout = nn.Dropout(DROPOUT)
+        nn.init.zeros_(self.scores.weight)
+        nn.init.zeros_(self.scores.bias)
 
     def forward(self, votes_NV: Tensor) -> Tensor:
         """Class scores (N, C) of votes (N, 2 C)."""
         features = (log_odds(votes_NV) - self.mean) / self.std
         features = self.dropout(functional.relu(self.first(features)))
         features = self.dropout(functional.relu(self.second(features)))
-        scores: Tensor = self.scores(features)
+        scores: Tensor = torch.log(plain_average(votes_NV).clamp(min=LEAST)) + self.scores(features)
         return scores
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from pipeline.core.errors import CheckpointError
 from pipeline.core.files import digest_of, write_json
 from pipeline.core.manifest import Dataset, Example
 from pipeline.core.progress import Progress, Step
+from train.augment import AugmentOptions, changed, draw_changes
 from train.classes import classes_of
 from train.ensemble.members import FOLDS
 from train.models import ENSEMBLE
+from train.models.hill import Hill
 from train.options import TrainOptions
 from train.recipes import Recipe
 from train.runs import plan
@@ -77,12 +80,23 @@ def cost_of(entry: Entry, dataset: Dataset, limit: float, meter: Meter) -> Cost:
     path = meter.cache / f"{entry.recipe.name}-{key[:12]}.json"
     if (known := _read(path)) is not None and not 0 < known.cut_at_seconds < limit:
         return known
+    make_kernels_ready()
     single = replace(entry.recipe, net=entry.recipe.net.removeprefix(ENSEMBLE))
     cost = _measured(single, options, dataset, limit, meter, path.with_suffix(".trial"))
     if single.net != entry.recipe.net:
         cost = _of_members(cost, len(classes_of(dataset, options)))
     write_json(path, asdict(replace(cost, threads=torch.get_num_threads())))
     return cost
+
+
+@cache
+def make_kernels_ready() -> None:
+    """Compiles what trains on a CPU, or loads it: seconds that the first recipe to be measured would be charged with."""
+    with torch.random.fork_rng(devices=[]):
+        pictures = torch.zeros((2, 60, 60, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+        images = changed(pictures, 60, draw_changes(2, torch.Generator(), AugmentOptions()), AugmentOptions())
+        net = Hill(2, TrainOptions(image_size=60))
+        torch.autograd.backward(net(images.contiguous(memory_format=torch.channels_last)).sum())
 
 
 def _of_members(cost: Cost, classes: int) -> Cost:

@@ -44,8 +44,8 @@ def check_each_once(workspace: Workspace, studio: Studio) -> dict[str, int]:
 
 
 def test_random_faults_double_and_lose_nothing(served: tuple[Workspace, Access]) -> None:
-    played = play_all(range(6), served[0].root / "others", served[1])
-    assert sum(one.faults for one in played) > 20
+    played = play_all(range(4), served[0].root / "others", served[1])
+    assert sum(one.faults for one in played) > 12
 
 
 @pytest.mark.slow

@@ -5,7 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from cascades.detect import DetectOptions, Detector, LoadedCascade  # noqa: E402
+from cascades.detect import Detector  # noqa: E402
+from cascades.looked_for import DetectOptions, LoadedCascade  # noqa: E402
 from cascades.on_torch.scanner import TorchScanner  # noqa: E402
 from cascades.scan.search import Hits, Scanner, ScanOptions  # noqa: E402
 from cascades.xml import write_xml  # noqa: E402

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cascades.detect import DetectOptions
 from cascades.fit import Fitted
+from cascades.looked_for import DetectOptions
 from cascades.scan.fast import FEWEST_STAGES, FastScanner, merged_spans, shortened
 from cascades.scan.grouping import group_like_opencv
 from cascades.scan.regions import Region

