@@ -86,7 +86,8 @@ def _install(folder: Path, part: Path) -> None:
     base = sys.executable if fits else f">={_dotted(PYTHONS[0])},<{_dotted(PYTHONS[1])}"
     _run([*_uv(), "venv", "--relocatable", "--quiet", "--python", base, str(part)], {})
     # relocatable, because the folder is renamed when it is whole
-    _run([*_uv(), "pip", "install", "--quiet", f"label-studio=={VERSION}"], {"VIRTUAL_ENV": str(part)})
+    _run([*_uv(), "pip", "install", "--quiet", "--python", str(part), f"label-studio=={VERSION}"], {})
+    # --python, because `python -m uv` prefers the environment of that python, which is ours, to VIRTUAL_ENV
 
 
 def _migrate(folder: Path, part: Path) -> None:

@@ -29,7 +29,7 @@ from tests.annotate.proxy import FAULTS, FaultProxy
 OPTIONS = AnnotateOptions(emotions=("happy", "sad"), characters=("ann",), batch=3)
 CROPS = 7
 RATES = (0.1, 0.2, 0.3)
-"""of all requests meet a fault"""
+"""parts of all requests that meet a fault, one of them for each sequence"""
 TIMEOUT_SECONDS = 5.0
 """so long that an answer which nobody holds back comes in time, also on a busy machine"""
 MOST_CALLS = 40
@@ -57,11 +57,13 @@ class Outcome:
 class Sequence:
     """One workspace, one project, one bad network."""
 
-    def __init__(self, seed: int, workspace: Workspace, proxy: FaultProxy, access: Access) -> None:
+    def __init__(
+        self, seed: int, rates: tuple[float, ...], workspace: Workspace, proxy: FaultProxy, access: Access
+    ) -> None:
         self.random = random.Random(seed)
         self.workspace, self.proxy, self.access = workspace, proxy, access
         self.direct = Studio(access.url, access.token, timeout_seconds=60)
-        self.rate = self.random.choice(RATES)
+        self.rate = self.random.choice(rates)
         self.done = Outcome()
         proxy.slow_seconds = TIMEOUT_SECONDS + 0.5
         proxy.plan = lambda method, path: self.random.choice(FAULTS) if self.random.random() < self.rate else ""
@@ -156,14 +158,14 @@ class Sequence:
         assert len(set(moments)) == len(moments), "an answer is there twice"
 
 
-def play(seed: int, folder: Path, access: Access) -> Outcome:
+def play(seed: int, rates: tuple[float, ...], folder: Path, access: Access) -> Outcome:
     """Plays one sequence in a workspace of its own. Raises AssertionError with the seed."""
     workspace = Workspace(folder / f"sequence {seed}")
     try:
         workspace.catalogue.put([records.episode(path="/nowhere/e1.mp4")])
         workspace.catalogue.put(crops_of(workspace, CROPS))
         with FaultProxy(access.url) as proxy:
-            done = Sequence(seed, workspace, proxy, access).run()
+            done = Sequence(seed, rates, workspace, proxy, access).run()
         with (folder / "played.txt").open("a") as told:
             told.write(f"{seed} {done}\n")
         return done
@@ -173,8 +175,8 @@ def play(seed: int, folder: Path, access: Access) -> Outcome:
         workspace.close()
 
 
-def play_all(seeds: range, folder: Path, access: Access) -> list[Outcome]:
+def play_all(seeds: range, folder: Path, access: Access, rates: tuple[float, ...] = RATES) -> list[Outcome]:
     """Plays them, some at once, against one server. Raises AssertionError of the first that fails, after all ended."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = [pool.submit(play, seed, folder, access) for seed in seeds]
+        running = [pool.submit(play, seed, rates, folder, access) for seed in seeds]
     return [one.result() for one in running]

@@ -20,7 +20,7 @@ from pipeline.core.records import Crop
 from pipeline.core.workspace import Workspace
 from tests.annotate.conftest import NewWorkspace, crops_of
 from tests.annotate.proxy import FAULTS, FaultProxy
-from tests.annotate.sequences import CROPS, OPTIONS, play_all
+from tests.annotate.sequences import CROPS, OPTIONS, RATES, play_all
 
 pytestmark = pytest.mark.labelstudio
 
@@ -44,8 +44,8 @@ def check_each_once(workspace: Workspace, studio: Studio) -> dict[str, int]:
 
 
 def test_random_faults_double_and_lose_nothing(served: tuple[Workspace, Access]) -> None:
-    played = play_all(range(4), served[0].root / "others", served[1])
-    assert sum(one.faults for one in played) > 12
+    played = play_all(range(8, 12), served[0].root / "others", served[1], rates=RATES[-1:])
+    assert sum(one.faults for one in played) > 12, played
 
 
 @pytest.mark.slow
