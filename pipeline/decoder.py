@@ -2,8 +2,8 @@
 
 Each output is two pipes: the pictures as PPM (a format that tells its own size, so rotation, odd sizes and a size that
 changes in the middle need no probing program), and a `framecrc` line per picture with the time base and the pts as the
-container has them (`-copyts`, no frame dropped or repeated). Interlaced frames and those of a high dynamic range are made
-plain on the way (`stream_header.py`).
+container has them (`-copyts`, no frame dropped or repeated). Interlaced frames, those of a high dynamic range and those whose
+pixels are no squares are made plain on the way (`stream_header.py`).
 """
 
 import contextlib
@@ -26,7 +26,7 @@ import numpy as np
 
 from pipeline.core.errors import MissingToolError, VideoError
 from pipeline.core.images import MAX_PIXELS, RGB
-from pipeline.stream_header import ANALYZE, read_stream_header
+from pipeline.stream_header import ANALYZE, read_stream_header, through
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,9 @@ class Output:
     """What becomes of the decoded frames on their way to one reader."""
 
     filters: Callable[[Any], Any] = lambda stream: stream
-    """applied to the ffmpeg-python stream, before the pictures become RGB"""
+    """applied to the ffmpeg-python stream, before the pictures are made plain and RGB"""
+    most_wide: int | None = None
+    """pixels; wider pictures are scaled to it by area averaging, aspect kept"""
     limit: int | None = None
     """at most this many pictures"""
     ahead: int = 4
@@ -201,12 +203,12 @@ class Decoder:
             threads=self.threads, **begin,
         )  # fmt: skip
         header = read_stream_header(self.path, ffmpeg_path())
-        frames = header.deinterlaced(source["V:0"].filter("setpts", ONWARD))
+        frames = through(header.whole(), source["V:0"].filter("setpts", ONWARD))
         branches = frames.filter_multi_output("split", len(self._lanes))
         written = []
         for number, lane in enumerate(self._lanes):
-            chosen = header.tone_mapped(lane.output.filters(branches[number]), ffmpeg_path())
-            written += lane.ffmpeg_outputs(chosen)
+            plain = header.plain(ffmpeg_path(), lane.output.most_wide)
+            written += lane.ffmpeg_outputs(through(plain, lane.output.filters(branches[number])))
         merged = ffmpeg.merge_outputs(*written).global_args(
             "-nostdin", "-hide_banner", "-loglevel", self.loglevel, "-filter_complex_threads", "1"
         )

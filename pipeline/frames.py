@@ -166,7 +166,7 @@ def watch(
     from_pts = -(2**62) if from_pts is None else from_pts
     decoder = Decoder(
         path,
-        [Output(filters=_small(small_width), ahead=SMALL_AHEAD), Output(filters=_sampled(fps, from_pts))],
+        [Output(most_wide=small_width, ahead=SMALL_AHEAD), Output(filters=_sampled(fps, from_pts))],
         threads=threads,
     )
     grid = SampleGrid(fps)
@@ -294,12 +294,6 @@ def _check_damage(path: Path, decoder: Decoder, last: Frame | WatchedFrame | Non
             f"{damage or f'ffmpeg exit {decoder.exit_code}'}; "
             "what decodes is kept; copy or download the file again for the rest"
         )
-
-
-def _small(width: int) -> Callable[[Any], Any]:
-    """A filter that scales to `width`, never up."""
-    height = f"if(lte(iw,{width}),ih,max(8,round(ih*{width}/iw)))"
-    return lambda video: video.filter("scale", f"min({width},iw)", height, flags="area")
 
 
 def _sampled(fps: float, from_pts: int) -> Callable[[Any], Any]:

@@ -1,11 +1,12 @@
 """The way from any item back to its episode and timecode, its cascade, its annotators, and on to its datasets."""
 
+import contextlib
 import json
 import shlex
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import NotFoundError
+from pipeline.core.errors import MissingToolError, NotFoundError
 from pipeline.core.manifest import Example, read_dataset
 from pipeline.core.places import Box, Timestamp
 from pipeline.core.records import (
@@ -21,7 +22,9 @@ from pipeline.core.records import (
     Track,
 )
 from pipeline.core.workspace import Workspace
+from pipeline.decoder import ffmpeg_path
 from pipeline.inventory import flat
+from pipeline.stream_header import StreamHeader, read_stream_header, spelled
 
 Found = Crop | Detection | Track | Shot | Hold | Episode
 
@@ -114,8 +117,14 @@ def command(episode: Episode, pts: int, box: Box, output: str) -> str:
 
     The colours are converted before the cut, as mining does it: half a chroma sample would else be lost at odd edges.
     """
-    place = f"select=gte(pts\\,{pts}),format=rgb24,crop={box.width}:{box.height}:{box.left}:{box.top}:exact=1"
-    return shlex.join(["ffmpeg", "-copyts", "-i", episode.path, "-vf", place, "-frames:v", "1", output])
+    header, program = StreamHeader(), "ffmpeg"
+    with contextlib.suppress(MissingToolError):
+        program = ffmpeg_path()
+        header = read_stream_header(Path(episode.path), program)
+    cut = f"crop={box.width}:{box.height}:{box.left}:{box.top}:exact=1"
+    chosen = [f"select=gte(pts\\,{pts})", *spelled(header.plain(program)), "format=rgb24", cut]
+    filters = ",".join([*spelled(header.whole()), *chosen])
+    return shlex.join(["ffmpeg", "-copyts", "-i", episode.path, "-vf", filters, "-frames:v", "1", output])
 
 
 def _of_episode(episode: Episode, pts: int) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """What the header of a video stream tells of its pictures, and the filters that make plain ones of them.
 
 Interlaced frames hold two moments in their odd and even lines; faces that move come out as combs. Pictures in a high dynamic
-range come out grey where nobody maps their tones. Neither is what a cascade, a person or a net is to see.
+range come out grey where nobody maps their tones. Those of a DVD have pixels that are no squares: faces come out narrow or
+wide. None of it is what a cascade, a person or a net is to see.
 """
 
 import logging
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,10 +25,18 @@ REFERENCE_WHITE = 203
 """candela per square metre of a white sheet in such pictures (ITU-R BT.2408)"""
 SMALLEST_INTERLACED = 8
 """pixels: ffmpeg's deinterlacer wants three lines and columns of each plane"""
+SQUARE_ENOUGH = Fraction(1, 50)
+"""an aspect this near to 1 is a rounded size; scaling would blur more than it mends"""
+MOST_STRETCHED = 4
+"""a header that says more is not believed; scope on DVD has 2.4 at most"""
 ANALYZE = "20M"
 """microseconds of the file that ffmpeg may read to know its streams"""
 PATIENCE = 120
 """seconds for that"""
+
+
+Filter = tuple[str, dict[str, str | int]]
+"""of ffmpeg: its name and its options"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +48,61 @@ class StreamHeader:
     high_range: bool = False
     """tones beyond what a display of BT.709 shows"""
 
-    def deinterlaced(self, video: Any) -> Any:
-        """An ffmpeg-python stream whose frames each show one moment: the frames that say that they are interlaced lose
-        the lines of the second; their number and their times stay.
+    pixel_aspect: Fraction = Fraction(1)
+    """how wide a pixel is shown for its height; 1 where the header says nothing that can be"""
 
-        By bwdif, which joins Weston's three-field filter with yadif's edges. It halves the time base on its way.
+    def whole(self) -> list[Filter]:
+        """Filters for all frames: afterwards each shows one moment. Their number and their times stay.
+
+        Frames that say that they are interlaced lose the lines of their second moment, by bwdif, which joins Weston's
+        three-field filter with yadif's edges. It halves the time base on its way.
         """
         if not self.interlaced:
-            return video
-        return video.filter("bwdif", mode="send_frame", deint="interlaced").filter("settb", "intb*2")
+            return []
+        return [("bwdif", {"mode": "send_frame", "deint": "interlaced"}), ("settb", {"expr": "intb*2"})]
 
-    def tone_mapped(self, video: Any, ffmpeg: str) -> Any:
-        """An ffmpeg-python stream whose pictures have the tones of BT.709; as they are where this ffmpeg has no zscale.
+    def plain(self, ffmpeg: str, most_wide: int | None = None) -> list[Filter]:
+        """Filters for the frames that are wanted: afterwards they have square pixels and the tones of BT.709.
 
-        By a Moebius curve, which leaves the darker third as it is. In RGB, as zscale takes no odd sizes of subsampled colours.
+        Args:
+            ffmpeg: the program.
+            most_wide: pixels; wider pictures are scaled to it by area averaging, aspect kept.
         """
-        if not self.high_range or not _can_map_tones(ffmpeg):
-            return video
-        linear = video.filter("format", "gbrp16le").filter("zscale", transfer="linear", npl=REFERENCE_WHITE)
-        linear = linear.filter("format", "gbrpf32le").filter("tonemap", "mobius", desat=0)
-        return linear.filter("zscale", primaries="bt709", transfer="bt709")
+        return self._squared(most_wide) + (_tone_mapped() if self.high_range and _can_map_tones(ffmpeg) else [])
+
+    def _squared(self, most_wide: int | None) -> list[Filter]:
+        """Stretched in the direction in which pixels are longer, so that none is lost."""
+        aspect = self.pixel_aspect
+        wide = f"iw*{aspect.numerator}/{aspect.denominator}" if aspect > 1 else "iw"
+        high = f"ih*{aspect.denominator}/{aspect.numerator}" if aspect < 1 else "ih"
+        if most_wide is None:
+            whole: dict[str, str | int] = {"w": f"round({wide})", "h": f"round({high})", "flags": "bicubic"}
+            return [] if aspect == 1 else [("scale", whole)]
+        height = f"if(lte({wide},{most_wide}),round({high}),max(8,round({high}*{most_wide}/({wide}))))"
+        return [("scale", {"w": f"min({most_wide},round({wide}))", "h": height, "flags": "area"})]
+
+
+def _tone_mapped() -> list[Filter]:
+    """By a Moebius curve, which leaves the darker third as it is. In RGB, as zscale takes no odd sizes of subsampled colours."""
+    return [
+        ("format", {"pix_fmts": "gbrp16le"}),
+        ("zscale", {"transfer": "linear", "npl": REFERENCE_WHITE}),
+        ("format", {"pix_fmts": "gbrpf32le"}),
+        ("tonemap", {"tonemap": "mobius", "desat": 0}),
+        ("zscale", {"primaries": "bt709", "transfer": "bt709"}),
+    ]
+
+
+def through(filters: Sequence[Filter], video: Any) -> Any:
+    """An ffmpeg-python stream after these filters."""
+    for name, options in filters:
+        video = video.filter(name, **options)
+    return video
+
+
+def spelled(filters: Sequence[Filter]) -> list[str]:
+    """The filters as a command line has them, where no value holds a comma."""
+    return [name + "=" + ":".join(f"{key}={value}" for key, value in options.items()) for name, options in filters]
 
 
 def read_stream_header(path: Path, ffmpeg: str) -> StreamHeader:
@@ -81,10 +127,19 @@ def parse_stream_header(said: str) -> StreamHeader:
     line = next((line for line in lines if "(attached pic)" not in line), "")
     size = re.search(r", (\d+)x(\d+)\b", line)
     large = size is not None and min(int(size[1]), int(size[2])) >= SMALLEST_INTERLACED
+    aspect = _believed([Fraction(int(a), int(b)) for a, b in re.findall(r"SAR (\d+):([1-9]\d*)", line)])
     return StreamHeader(
         interlaced=large and re.search(r"[(, ](?:top|bottom) (?:coded )?first\b", line) is not None,
         high_range=re.search(rf"[/, ](?:{PQ}|{HLG})\b", line) is not None,
+        pixel_aspect=1 / aspect if re.search(r"rotation of -?90\.", said) else aspect,
     )
+
+
+def _believed(aspects: list[Fraction]) -> Fraction:
+    """The last one, the container's, which counts for ffmpeg where the codec says another."""
+    said = aspects[-1] if aspects else Fraction(1)
+    can_be = Fraction(1, MOST_STRETCHED) <= said <= MOST_STRETCHED
+    return said if can_be and abs(said - 1) > SQUARE_ENOUGH else Fraction(1)
 
 
 @lru_cache(maxsize=256)

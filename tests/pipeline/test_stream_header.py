@@ -1,6 +1,8 @@
-"""Interlaced pictures and those of a high dynamic range come out plain, with the times that they have."""
+"""Interlaced, stretched and high-range pictures come out plain, with the times that they have."""
 
 import logging
+import shlex
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,14 @@ from numpy.typing import NDArray
 
 from pipeline import decoder, stream_header
 from pipeline.core.errors import DecodingStoppedError
+from pipeline.core.images import read_rgb
+from pipeline.core.places import Box
 from pipeline.frames import Frame, decode, ffmpeg_path, frames_at, watch
 from pipeline.moments import frames_at_times
+from pipeline.provenance import command
 from pipeline.stream_header import StreamHeader, parse_stream_header, read_stream_header
-from tests.videos import encode, scenes
+from tests import records
+from tests.videos import encode, ffmpeg, scenes
 
 INTERLACED = ("-vf", "tinterlace=interleave_top,setfield=tff", "-flags", "+ilme+ildct")
 """two pictures in each frame: the lines of the first above, those of the second between them"""
@@ -113,6 +119,43 @@ def test_without_the_filter_it_is_mined_as_it_is_and_told(
     ]
 
 
+@pytest.mark.parametrize(("said", "size"), [("64/45", (341, 128)), ("8/9", (240, 144)), ("1280/1277", (240, 128))])
+def test_pixels_become_squares_and_none_is_lost(tmp_path: Path, said: str, size: tuple[int, int]) -> None:
+    width, height = size
+    circle = np.hypot(*np.mgrid[-height / 2 : height / 2, -width / 2 : width / 2]) < 50
+    drawn = np.repeat(np.where(circle, 40, 220).astype(np.uint8)[None, :, :, None], 12, axis=0).repeat(3, axis=3)
+    squeezed = ("-vf", f"scale=240:128:flags=area,setsar={said}", "-c:v", "libx264", "-crf", "8")
+    path = encode(tmp_path / "a.mkv", drawn, after=squeezed)
+    frames = list(decode(path))
+    assert {frame.image.shape for frame in frames} == {(height, width, 3)}
+    assert np.abs(frames[3].image.astype(int) - drawn[3]).mean() < 4
+    ys, xs = np.nonzero(frames[3].image[:, :, 0] < 130)
+    assert abs(np.ptp(xs) - np.ptp(ys)) <= 2, "a circle again"
+    small = next(iter(watch(path, 4, 64))).small
+    assert small.shape == (round(height * 64 / width), 64, 3)
+    assert np.array_equal(next(iter(frames_at(path, [7]))).image, frames[7].image)
+    assert np.array_equal(next(iter(frames_at_times(path, [frames[7].pts]))).image, frames[7].image)
+
+
+def test_turned_pictures_are_stretched_upright(tmp_path: Path) -> None:
+    codec = ("-vf", "setsar=2", "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    encode(tmp_path / "lying.mp4", scenes(1, 4), after=codec)
+    path = tmp_path / "turned.mp4"
+    ffmpeg("-display_rotation", "90", "-i", str(tmp_path / "lying.mp4"), "-c", "copy", str(path))
+    assert {frame.image.shape for frame in decode(path)} == {(320, 96, 3)}
+
+
+def test_the_command_of_an_item_makes_the_same_pixels(tmp_path: Path) -> None:
+    codec = ("-c:v", "libx264", "-x264-params", "tff=1", "-aspect", "5")
+    path = encode(tmp_path / "a.mkv", moving(), fps=50, after=(*INTERLACED, *codec))
+    frame = list(decode(path))[10]
+    assert frame.image.shape == (96, 480, 3)
+    box = Box(left=41, top=13, right=160, bottom=90)
+    words = shlex.split(command(records.episode(path=str(path)), frame.pts, box, str(tmp_path / "a.png")))
+    ffmpeg(*words[1:])
+    assert np.array_equal(read_rgb(tmp_path / "a.png"), frame.image[box.top : box.bottom, box.left : box.right])
+
+
 def test_a_killed_ffmpeg_is_no_header(tmp_path: Path) -> None:
     killed = tmp_path / "ffmpeg"
     killed.write_text("#!/bin/sh\nkill -9 $$\n")
@@ -135,7 +178,7 @@ def test_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:
     [
         ("Video: h264 (High) (avc1 / 0x31), yuv420p(tv, bt709, progressive), 1280x720, 24 fps", False, False),
         ("Video: mpeg2video (Main), yuv420p(tv, top first), 720x576 [SAR 1:1 DAR 5:4], 25 fps", True, False),
-        ("Video: h264 (High), yuv420p(bottom first), 720x480 [SAR 8:9 DAR 4:3], 29.97 fps", True, False),
+        ("Video: h264 (High), yuv420p(bottom first), 720x480, 29.97 fps", True, False),
         ("Video: ffv1, yuv420p(tv, top coded first (swapped)), 720x576, 25 fps", True, False),
         ("Video: ffv1, yuv420p(tv, top first), 4x4, 25 fps", False, False),
         ("Video: hevc (Main 10), yuv420p10le(tv, bt2020nc/bt2020/smpte2084), 3840x2160, 24 fps", False, True),
@@ -144,7 +187,7 @@ def test_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:
         ("Audio: aac, 48000 Hz, stereo (smpte2084, top first), 720x576,", False, False),
     ],
 )
-def test_headers(line: str, interlaced: bool, high: bool) -> None:
+def test_flags_of_headers(line: str, interlaced: bool, high: bool) -> None:
     cover = "  Stream #0:0: Video: png, rgb24(pc, gbr/unknown/smpte2084, top first), 300x300, 90k tbr (attached pic)"
     said = (
         f"Input #0\n{cover}\n  Stream #0:1[0x1](und): {line}\n  Stream #0:2: Video: h264, yuv420p(top first), 720x576,"
@@ -153,3 +196,23 @@ def test_headers(line: str, interlaced: bool, high: bool) -> None:
     if line.startswith("Audio"):
         wanted = StreamHeader(interlaced=True)
     assert parse_stream_header(said) == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "aspect"),
+    [
+        ("720x576 [SAR 64:45 DAR 16:9], 25 fps", Fraction(64, 45)),
+        ("720x480 [SAR 8:9 DAR 4:3], 29.97 fps", Fraction(8, 9)),
+        ("720x576 [SAR 1:1 DAR 5:4], SAR 16:15 DAR 4:3, 25 fps", Fraction(16, 15)),
+        ("1280x718 [SAR 1280:1277 DAR 1:1], 24 fps", Fraction(1)),
+        ("720x576 [SAR 9:1 DAR 45:4], 25 fps", Fraction(1)),
+        ("720x576 [SAR 0:1 DAR 0:1], 25 fps", Fraction(1)),
+        ("720x576 [SAR 5:0 DAR 0:1], 25 fps", Fraction(1)),
+        ("720x576, 25 fps", Fraction(1)),
+    ],
+)
+def test_aspects_of_headers(words: str, aspect: Fraction) -> None:
+    said = f"  Stream #0:0: Video: h264, yuv420p, {words}"
+    assert parse_stream_header(said).pixel_aspect == aspect
+    turned = f"{said}\n    Side data:\n      displaymatrix: rotation of -90.00 degrees"
+    assert parse_stream_header(turned).pixel_aspect == 1 / aspect, "the decoder turns pictures upright first"
