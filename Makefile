@@ -9,6 +9,8 @@ OPENCV4 := $(VENV)/opencv4/opencv_contrib_python_headless-$(OPENCV4_VERSION).dis
 # Ray, for the slow tests only.
 CLUSTER := $(VENV)/.cluster
 TEST_ARGS ?=
+# What Python compiled is kept, whatever the environment says: a start of the command costs less than half then.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check format test test-slow label-studio demo bench reference clean
@@ -22,7 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "toonsift needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,onnx,dev]' --constraint constraints.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --editable '.[train,annotate,onnx,dev]' --constraint constraints.txt
+	$(BIN)/python -m compileall -q annotate cascades pipeline train
 	@touch $@
 
 $(OPENCV4): | $(STAMP)
@@ -45,7 +48,7 @@ test: $(STAMP) $(OPENCV4) label-studio  ## every test but the slow ones
 	$(BIN)/python -m pytest -n 3 -m "not slow" $(TEST_ARGS)
 
 $(CLUSTER): $(STAMP)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --editable '.[train,annotate,onnx,dev,cluster]' --constraint constraints.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --editable '.[train,annotate,onnx,dev,cluster]' --constraint constraints.txt
 	@touch $@
 
 test-slow: $(STAMP) $(OPENCV4) $(CLUSTER) label-studio  ## the slow ones: random kills, a Ray cluster, whole benchmarks
