@@ -29,6 +29,8 @@ SQUARE_ENOUGH = Fraction(1, 50)
 """an aspect this near to 1 is a rounded size; scaling would blur more than it mends"""
 MOST_STRETCHED = 4
 """a header that says more is not believed; scope on DVD has 2.4 at most"""
+LONGEST_STRETCHED = 16_384
+"""pixels; sides that stretching would make longer stay as they are"""
 ANALYZE = "20M"
 """microseconds of the file that ffmpeg may read to know its streams"""
 PATIENCE = 120
@@ -47,7 +49,6 @@ class StreamHeader:
     """lines of two moments in one frame"""
     high_range: bool = False
     """tones beyond what a display of BT.709 shows"""
-
     pixel_aspect: Fraction = Fraction(1)
     """how wide a pixel is shown for its height; 1 where the header says nothing that can be"""
 
@@ -126,8 +127,9 @@ def parse_stream_header(said: str) -> StreamHeader:
     lines = [line for line in said.splitlines() if re.match(r"\s*Stream #0:.*: Video: ", line)]
     line = next((line for line in lines if "(attached pic)" not in line), "")
     size = re.search(r", (\d+)x(\d+)\b", line)
-    large = size is not None and min(int(size[1]), int(size[2])) >= SMALLEST_INTERLACED
-    aspect = _believed([Fraction(int(a), int(b)) for a, b in re.findall(r"SAR (\d+):([1-9]\d*)", line)])
+    sides = (int(size[1]), int(size[2])) if size else (0, 0)
+    large = min(sides) >= SMALLEST_INTERLACED
+    aspect = _believed([Fraction(int(a), int(b)) for a, b in re.findall(r"SAR (\d+):([1-9]\d*)", line)], max(sides))
     return StreamHeader(
         interlaced=large and re.search(r"[(, ](?:top|bottom) (?:coded )?first\b", line) is not None,
         high_range=re.search(rf"[/, ](?:{PQ}|{HLG})\b", line) is not None,
@@ -135,10 +137,11 @@ def parse_stream_header(said: str) -> StreamHeader:
     )
 
 
-def _believed(aspects: list[Fraction]) -> Fraction:
-    """The last one, the container's, which counts for ffmpeg where the codec says another."""
+def _believed(aspects: list[Fraction], longest: int) -> Fraction:
+    """The last one, the container's, which counts for ffmpeg where the codec says another; 1 where it cannot be."""
     said = aspects[-1] if aspects else Fraction(1)
-    can_be = Fraction(1, MOST_STRETCHED) <= said <= MOST_STRETCHED
+    stretch = max(said, 1 / said) if said else Fraction(MOST_STRETCHED + 1)
+    can_be = stretch <= MOST_STRETCHED and longest * stretch <= LONGEST_STRETCHED
     return said if can_be and abs(said - 1) > SQUARE_ENOUGH else Fraction(1)
 
 

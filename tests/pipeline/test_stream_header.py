@@ -208,6 +208,7 @@ def test_flags_of_headers(line: str, interlaced: bool, high: bool) -> None:
         ("720x576 [SAR 9:1 DAR 45:4], 25 fps", Fraction(1)),
         ("720x576 [SAR 0:1 DAR 0:1], 25 fps", Fraction(1)),
         ("720x576 [SAR 5:0 DAR 0:1], 25 fps", Fraction(1)),
+        ("16384x2 [SAR 2:1 DAR 16384:1], 25 fps", Fraction(1)),
         ("720x576, 25 fps", Fraction(1)),
     ],
 )
