@@ -44,10 +44,7 @@ class DetectOptions:
     def __post_init__(self) -> None:
         if not 1.01 <= self.scale_factor <= 2.0:
             raise UsageError(f"scale_factor must be 1.01 to 2, got {self.scale_factor:g}")
-        if self.min_face_px < 0 or self.max_face_px < 0 or 0 < self.max_face_px < self.min_face_px:
-            raise UsageError(
-                f"face sizes must be 0 or more and the smallest below the largest, got {self.min_face_px} to {self.max_face_px}"
-            )
+        _check_sizes(self.min_face_px, self.max_face_px)
         if self.min_neighbors < 1:
             raise UsageError(f"min_neighbors must be 1 or more, got {self.min_neighbors}")
         if self.grouping not in ("score", "opencv"):
@@ -92,7 +89,11 @@ class Region:
     """whether faces that touch the box are wanted, not only those that lie in it"""
 
     def __post_init__(self) -> None:
-        if self.min_face_px < 0 or self.max_face_px < 0 or 0 < self.max_face_px < self.min_face_px:
-            raise UsageError(
-                f"face sizes must be 0 or more and the smallest below the largest, got {self.min_face_px} to {self.max_face_px}"
-            )
+        _check_sizes(self.min_face_px, self.max_face_px)
+
+
+def _check_sizes(smallest: int, largest: int) -> None:
+    if smallest < 0 or largest < 0 or 0 < largest < smallest:
+        raise UsageError(
+            f"face sizes must be 0 or more and the smallest below the largest, got {smallest} to {largest}"
+        )

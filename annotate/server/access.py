@@ -126,5 +126,7 @@ def checked_url(url: str) -> str:
 def checked_token(token: str) -> str:
     """The token. Raises UsageError when it cannot be one; the message does not repeat it."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{8,4096}", token.strip()):
-        raise UsageError("that is no token of Label Studio: letters, digits, dots, dashes and underscores are expected")
+        raise UsageError(
+            "that is no token of Label Studio: 8 or more letters, digits, dots, dashes and underscores are expected"
+        )
     return token.strip()

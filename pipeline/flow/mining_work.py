@@ -131,8 +131,7 @@ class _Ticks:
 @lru_cache(maxsize=4)
 def _finder(cascades: tuple[LoadedCascade, ...], min_face: int, scale_factor: float) -> "Detector":
     """One detector a process, not one an episode."""
-    from cascades.detect import (
-        Detector,  # with its kernels, for which the process that hands out the work need not wait
-    )
+    # here, with its kernels: the process that hands out the work need not wait for them
+    from cascades.detect import Detector
 
     return Detector(cascades, DetectOptions(min_face_px=min_face, scale_factor=scale_factor))
