@@ -1,9 +1,10 @@
 """Sampled pictures -> faces, searched only where it is needed.
 
 A picture that looks like the one before has its faces where they were. Where parts of it changed, only those are
-searched. Where most of it changed, every second one is searched whole, and those between around the faces of the one
-before, and afterwards around faces that turned up in the one after. Some are always searched whole, at fixed times of
-the episode, so that what is found does not depend on where mining began.
+searched. Where most of it changed, every second one is searched whole. Those between are skimmed: around the faces of the
+one before, and everywhere for large faces, which costs a tenth; afterwards around faces that turned up in the one after,
+and whole after all where such a face is sure and still came from nowhere. Some are always searched whole, at fixed times
+of the episode, so that what is found does not depend on where mining began.
 """
 
 import math
@@ -11,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from cascades.looked_for import Region
+import numpy as np
+
+from cascades.looked_for import USUAL_MIN_SCORE, Region
 from pipeline.changes import ChangeFinder, ChangeOptions
 from pipeline.core.errors import UsageError
-from pipeline.core.geometry import grow, overlap
+from pipeline.core.geometry import as_array, grow, iou_matrix, match_greedily, overlap
 from pipeline.core.images import RGB
 from pipeline.core.places import Box
 from pipeline.core.records import Detection
@@ -26,6 +29,10 @@ SIZE_CHANGE = 1.4
 """how much larger or smaller a face may be at the next moment"""
 GROUP_MARGIN = 0.2
 """of a face's size; how far the windows that find it lie from it, in place and size"""
+SAME_PLACE_IOU = 0.4
+"""faces on one picture that overlap this much are one, found by several cascades"""
+SURE = 2.0
+"""times the score that makes a face likelier than not"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +42,20 @@ class SearchOptions:
     full_every: int = 8
     """of so many moments to search, one has its whole picture searched whatever changed; 1: every one"""
     skip_moving: bool = True
-    """whether, where most of the picture changes, every second one is searched around known faces only"""
+    """whether, where most of the picture changes, every second one is skimmed"""
+    large: float = 4.0
+    """times the smallest size: faces from there on are looked for everywhere even where a picture is skimmed"""
     reach: float = 0.6
     """how far a face may have moved until the next moment, in sides of it"""
     changes: ChangeOptions = field(default_factory=ChangeOptions)
     """what is searched between"""
 
     def __post_init__(self) -> None:
-        if self.full_every < 1 or self.reach < 0:
-            raise UsageError(f"full_every must be 1 or more and reach 0 or more, got {self.full_every}, {self.reach:g}")
+        if self.full_every < 1 or self.reach < 0 or self.large < 1:
+            raise UsageError(
+                "full_every must be 1 or more, reach 0 or more, large 1 or more, "
+                f"got {self.full_every}, {self.reach:g}, {self.large:g}"
+            )
 
 
 class FaceFinder(Protocol):
@@ -99,7 +111,7 @@ class FaceSearch:
             self._changes.forget()
             self._faces = self._found(image, None)
         elif changed is None:
-            self._faces, self._skimmed = self._found(image, [self._around(face) for face in known]), image
+            self._faces, self._skimmed = self._skim(image, known), image
             return Search(faces=self._faces, before=[])
         elif changed:
             regions = [Region(box=box, touching=True) for box in changed]
@@ -123,19 +135,39 @@ class FaceSearch:
         return self.options.skip_moving and self.options.full_every > 1
 
     def _around(self, face: FoundFace) -> Region:
-        longer = max(face.box.width, face.box.height)
+        longer = _longer(face.box)
         return Region(
             box=grow(face.box, self.options.reach + GROUP_MARGIN),
             min_face_px=int(longer / SIZE_CHANGE),
             max_face_px=math.ceil(longer * SIZE_CHANGE),
         )
 
+    def _skim(self, image: RGB, known: list[FoundFace]) -> list[FoundFace]:
+        """Faces around known ones, and large ones anywhere."""
+        height, width = image.shape[:2]
+        everywhere = Box(left=0, top=0, right=width, bottom=height)
+        large = Region(box=everywhere, min_face_px=int(self.min_face_px * self.options.large))
+        found = self._found(image, [*map(self._around, known), large])
+        new = self._new(found, known)  # the smallest of them are found by part of their windows: look properly
+        return self._found(image, [self._around(face) for face in known + new]) if new else found
+
     def _missed(self, image: RGB, known: list[FoundFace]) -> list[FoundFace]:
-        """Faces on the picture before, around those of now that were not known then."""
-        seen = [grow(face.box, self.options.reach) for face in known]
-        new = [face for face in self._faces if not any(overlap(face.box, box) for box in seen)]
+        """Faces on the picture before, around those of now that were not known then; anywhere, if a sure one is not there."""
+        new = self._new(self._faces, known)
         found = self._found(image, [self._around(face) for face in new])
+        if self._new([face for face in new if face.score >= SURE * USUAL_MIN_SCORE], found):
+            found = self._found(image, None)
         return [face for face in found if not any(overlap(face.box, old.box) for old in known)]
+
+    def _new(self, faces: list[FoundFace], known: list[FoundFace]) -> list[FoundFace]:
+        """Faces that none of the known ones has become, each of which is at most one now; the best at each place."""
+        faces, known = _one_per_place(faces), _one_per_place(known)
+        near = as_array([grow(face.box, self.options.reach) for face in known])
+        sides, before = (np.array([_longer(face.box) for face in of]) for of in (faces, known))
+        alike = np.abs(np.log(sides[:, None] / before)) <= np.log(SIZE_CHANGE) + 0.02  # whole pixels
+        likeness = iou_matrix(as_array([face.box for face in faces]), near) * alike
+        taken = match_greedily(likeness, likeness.max(axis=1, initial=0.0), 1e-9)
+        return [face for face, old in zip(faces, taken.tolist(), strict=True) if old < 0]
 
     def _found(self, image: RGB, regions: list[Region] | None) -> list[FoundFace]:
         if regions is not None and not regions:
@@ -185,6 +217,22 @@ class ContinuedSearch:
 def slack_seconds(options: SearchOptions, fps: float) -> float:
     """How long before a moment searching must begin for the finds from there on to be those of the whole episode."""
     return 2 * options.full_every / fps
+
+
+def _one_per_place(faces: list[FoundFace]) -> list[FoundFace]:
+    """The best of those that several cascades found at one place."""
+    ranked = sorted(faces, key=lambda face: -face.score)
+    places = as_array([face.box for face in ranked])
+    same = iou_matrix(places, places) >= SAME_PLACE_IOU
+    kept: list[int] = []
+    for i in range(len(ranked)):
+        if not same[i, kept].any():
+            kept.append(i)
+    return [ranked[i] for i in kept]
+
+
+def _longer(box: Box) -> int:
+    return max(box.width, box.height)
 
 
 def _touches(box: Box, others: Sequence[Box]) -> bool:

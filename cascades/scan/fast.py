@@ -33,7 +33,7 @@ WHOLE_FROM = 0.5
 PART_COST = 1000
 """pixels that cost what it costs to begin with a part"""
 
-Plan = tuple[list[list[Level]], list[Sheet]]
+Plan = tuple[list[tuple[Level, ...]], list[Sheet]]
 
 
 class FastScanner:
@@ -91,7 +91,9 @@ class FastScanner:
             plan = self._plans[shape, options] = levels, sheets_for(self._coarse, first, size)
         return plan
 
-    def _around(self, first: Sequence[Sequence[Found]], levels: Sequence[list[Level]], image_HW: Luma) -> list[Sheet]:
+    def _around(
+        self, first: Sequence[Sequence[Found]], levels: Sequence[Sequence[Level]], image_HW: Luma
+    ) -> list[Sheet]:
         """What is left to search on an image."""
         machines = self._exact.machines
         wanted = [spans_around(f, of, m.window) for f, of, m in zip(first, levels, machines, strict=True)]

@@ -5,6 +5,7 @@ OpenCV shrinks the image and keeps the window. It steps two pixels below half si
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Level:
     """rows of windows that OpenCV visits"""
 
 
+@lru_cache(maxsize=64)
 def levels_of(
     image_size: tuple[int, int],
     window: tuple[int, int],
@@ -41,7 +43,7 @@ def levels_of(
     smallest: tuple[int, int] = (0, 0),
     largest: tuple[int, int] = (0, 0),
     closest: bool = False,
-) -> list[Level]:
+) -> tuple[Level, ...]:
     """OpenCV's levels for a window (width, height) on an image (width, height), the largest picture first.
 
     `smallest` and `largest` bound the window's size on the image in pixels, each side by itself; a zero in `largest` means
@@ -63,7 +65,7 @@ def levels_of(
             levels.append(
                 Level(number, scale, width, height, step, -(-across // step), _rows_visited(down, step, stripes))
             )
-    return levels
+    return tuple(levels)
 
 
 def _scales(image_size: tuple[int, int], window: tuple[int, int], scale_factor: float) -> list[tuple[int, float]]:

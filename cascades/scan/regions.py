@@ -1,5 +1,6 @@
 """Parts of a picture that are searched alone: which windows of a level lie in one, or touch it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,12 +46,12 @@ def spans_of(regions: Sequence[Region], level: Level, window: tuple[int, int]) -
     wanted = [region for region in regions if _is_wanted(region, width, height)]
     if not wanted:
         return []
-    across, down = (on_image(np.arange(count) * level.step, level.scale) for count in (level.columns, level.rows))
     spans = []
     for region in wanted:
         begin_x, begin_y, end_x, end_y = region.inner
-        columns = _between(across, begin_x * width, end_x * width, region.left, region.right, region.touch)
-        rows = _between(down, begin_y * height, end_y * height, region.top, region.bottom, region.touch)
+        within_x, within_y = (begin_x * width, end_x * width), (begin_y * height, end_y * height)
+        columns = _between(level, level.columns, within_x, (region.left, region.right), region.touch)
+        rows = _between(level, level.rows, within_y, (region.top, region.bottom), region.touch)
         if columns[0] < columns[1] and rows[0] < rows[1]:
             spans.append(Span(*columns, *rows))
     return _merged(spans)
@@ -88,13 +89,29 @@ def on_image(pixels_N: NDArray[np.int64], scale: "float | NDArray[np.float64]") 
 
 
 def _between(
-    starts_N: NDArray[np.int64], begin: float, end: float, low: float, high: float, touch: float | None
+    level: Level, count: int, within: tuple[float, float], bounds: tuple[float, float], touch: float | None
 ) -> tuple[int, int]:
-    """First and one past the last of ascending starts for which start + begin to start + end lies in low to high.
+    """First and one past the last of a row's windows of which the part from one to the other of `within` lies in `bounds`.
 
-    With `touch`, for which it comes as close to low to high as that share of its length.
+    With `touch`, for which it comes as close to them as that share of its length. All in pixels of the image.
     """
+    (begin, end), (low, high) = within, bounds
     if touch is not None:
         near = touch * (end - begin)
         low, high = low - near - (end - begin), high + near + (end - begin)
-    return int(np.searchsorted(starts_N, low - begin, "left")), int(np.searchsorted(starts_N, high - end, "right"))
+    return _first_from(level, count, low - begin), _first_from(level, count, math.floor(high - end) + 1)
+
+
+def _first_from(level: Level, count: int, least: float) -> int:
+    """Number of the first of a row's windows that begins at `least` or after it on the image; `count` where none does."""
+    number = min(max(int(least / (level.step * level.scale)), 0), count)
+    while number > 0 and _begin(level, number - 1) >= least:
+        number -= 1
+    while number < count and _begin(level, number) < least:
+        number += 1
+    return number
+
+
+def _begin(level: Level, number: int) -> int:
+    """As `on_image`: the product is exact, then rounded to float32 and to a whole pixel."""
+    return round(float(np.float32(number * level.step * level.scale)))

@@ -6,6 +6,7 @@ on all cores; what is found on one does not depend on what runs beside it, so re
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,12 @@ from cascades.model import CascadeModel
 from cascades.scan.machine import Machine, Passed, Sums
 from cascades.scan.plan import Part, Sheet, sheets_for
 from cascades.scan.pyramid import Level, levels_of
-from cascades.scan.regions import Region, on_image, spans_of
+from cascades.scan.regions import Region, Span, on_image, spans_of
 from cascades.scan.sheet import Layout, Patch
 from pipeline.core.images import Luma
 
 PLANS_KEPT = 16
-"""sizes of pictures whose sheets are kept"""
+"""sizes of pictures, and regions of them, whose sheets are kept"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class Scanner:
 
     def __init__(self, models: Sequence[CascadeModel], together: bool = True) -> None:
         self.machines = [Machine(model, together) for model in models]
-        self._plans: dict[tuple[tuple[int, ...], tuple[ScanOptions, ...]], list[Sheet]] = {}
+        self._plan = lru_cache(maxsize=PLANS_KEPT)(self._planned)
 
     def scan(self, image_HW: Luma, options: Sequence[ScanOptions] | ScanOptions = ScanOptions()) -> list[Hits]:
         """What each cascade finds on a luma image, in the order of the cascades; options for all or one by one."""
@@ -93,7 +94,7 @@ class Scanner:
     ) -> list[list[Hits]]:
         """The same for several images; all their levels are shared out among the cores."""
         each = self.option_of_each(options)
-        return self._run(images, [self._plan(image.shape, each) for image in images])
+        return self._run(images, [self._plan(image.shape, each, None) for image in images])
 
     def scan_regions(
         self,
@@ -106,11 +107,8 @@ class Scanner:
         These are the windows that `scan` finds there, on the same pixels, but for the few that OpenCV steps over only
         because of windows more than `RUN_UP` columns left of the region.
         """
-        size, wanted = (image_HW.shape[1], image_HW.shape[0]), []
-        for machine, option, areas in zip(self.machines, self.option_of_each(options), regions, strict=True):
-            levels = levels_for(machine, size, option)
-            wanted.append([(level, span) for level in levels for span in spans_of(areas, level, machine.window)])
-        return self._run([image_HW], [sheets_for(self.machines, wanted, size)])[0]
+        areas = tuple(tuple(of_one) for of_one in regions)
+        return self._run([image_HW], [self._plan(image_HW.shape, self.option_of_each(options), areas)])[0]
 
     def option_of_each(self, options: Sequence[ScanOptions] | ScanOptions) -> tuple[ScanOptions, ...]:
         """One for each cascade."""
@@ -119,17 +117,24 @@ class Scanner:
             raise ValueError(f"{len(each)} options for {len(self.machines)} cascades; give one for all or one for each")
         return each
 
-    def _plan(self, shape: tuple[int, ...], options: tuple[ScanOptions, ...]) -> list[Sheet]:
-        """Sheets for pictures of a height and width; kept, as frames of a video are of one size."""
-        plan = self._plans.get((shape, options))
-        if plan is None:
-            if len(self._plans) >= PLANS_KEPT:
-                self._plans.clear()
-            size = (shape[1], shape[0])
-            levels = [levels_for(machine, size, option) for machine, option in zip(self.machines, options, strict=True)]
-            plan = sheets_for(self.machines, [[(level, None) for level in of] for of in levels], size)
-            self._plans[shape, options] = plan
-        return plan
+    def _planned(
+        self, shape: tuple[int, ...], options: tuple[ScanOptions, ...], regions: tuple[tuple[Region, ...], ...] | None
+    ) -> list[Sheet]:
+        """Sheets for pictures of a height and width, or each cascade's regions of them.
+
+        `_plan` keeps them, as frames of a video are of one size.
+        """
+        size = (shape[1], shape[0])
+        wanted: list[list[tuple[Level, Span | None]]] = []
+        for i, (machine, option) in enumerate(zip(self.machines, options, strict=True)):
+            levels = levels_for(machine, size, option)
+            if regions is None:
+                wanted.append([(level, None) for level in levels])
+            else:
+                wanted.append(
+                    [(level, span) for level in levels for span in spans_of(regions[i], level, machine.window)]
+                )
+        return sheets_for(self.machines, wanted, size)
 
     def _run(self, images: Sequence[Luma], plans: Sequence[Sequence[Sheet]]) -> list[list[Hits]]:
         found = run_sheets(images, plans, self.machines, self.machines)
@@ -160,7 +165,7 @@ def run_sheets(
     return results
 
 
-def levels_for(machine: Machine, size: tuple[int, int], option: ScanOptions) -> list[Level]:
+def levels_for(machine: Machine, size: tuple[int, int], option: ScanOptions) -> tuple[Level, ...]:
     """Those of a picture of a width and height, the largest first."""
     return levels_of(size, machine.window, option.scale_factor, option.smallest, option.largest, option.closest)
 
