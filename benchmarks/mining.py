@@ -54,11 +54,15 @@ def main() -> None:
                 folder,
                 arguments.turns,
             )
+        scores: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         for n, seed in enumerate(arguments.seeds):
             drawn = draw(folder / f"drawn{seed}", seed)
             if not arguments.shared and not n:
                 print_speed([drawn.videos[-1]], drawn.cascades[0], folder, arguments.turns)
-            print_quality(drawn, seed)
+            for title, counts in print_quality(drawn, seed).items():
+                scores[title].append(counts)
+        if len(arguments.seeds) > 1:
+            print_totals(scores)
 
 
 def print_speed(videos: Sequence[Path], xml: Path, folder: Path, turns: int) -> None:
@@ -121,8 +125,12 @@ def draw(folder: Path, seed: int) -> Drawn:
     )  # fmt: skip
 
 
-def print_quality(drawn: Drawn, seed: int) -> None:
-    """Precision, recall, and the share of the naive script's true faces, with and without looking everywhere."""
+def print_quality(drawn: Drawn, seed: int) -> dict[str, tuple[int, int, int]]:
+    """Precision, recall, and the share of the naive script's true faces, with and without looking everywhere.
+
+    Returns faces found rightly, all that were found, and those that were wanted.
+    """
+    counts = {}
     cascades = [load_cascade(drawn.workspace, name) for name in drawn.characters]
     episode = drawn.series.episodes[-1]
     folder = drawn.workspace.root.parent
@@ -137,6 +145,17 @@ def print_quality(drawn: Drawn, seed: int) -> None:
         print(
             f"  {title:28} precision {scores['precision']:.3f}  recall {scores['recall']:.3f} of {scores['faces']}  "
             f"of the naive script's true faces {again} of {len(wanted)} (target 98 %)"
+        )
+        counts[title] = (round(scores["recall"] * scores["faces"]), scores["found"], scores["faces"])
+    return counts
+
+
+def print_totals(scores: dict[str, list[tuple[int, int, int]]]) -> None:
+    """Precision and recall over all series."""
+    for title, counts in scores.items():
+        right, found, wanted = (sum(of) for of in zip(*counts, strict=True))
+        print(
+            f"{len(counts)} series, {title:28} precision {right / found:.4f}  recall {right / wanted:.4f} of {wanted}"
         )
 
 
