@@ -116,7 +116,7 @@ def probe(path: Path) -> Probe:
         VideoError: missing, empty, no video in it, or its first frame does not decode.
     """
     check_readable(path)
-    decoder = Decoder(path, [Output(limit=1)], loglevel="info")
+    decoder = Decoder(path, [Output(limit=1)], loglevel="info", threads=1)  # more would decode what nobody reads
     pictures = list(decoder.pictures())
     if not pictures:
         raise VideoError(_why_nothing(path, decoder.messages()))
