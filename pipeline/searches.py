@@ -2,7 +2,7 @@
 
 A picture that looks like the one before has its faces where they were. Where parts of it changed, only those are
 searched. Where most of it changed, every second one is searched whole. Those between are skimmed: around the faces of the
-one before, and everywhere for large faces, which costs a tenth; afterwards around faces that turned up in the one after,
+one before, and everywhere for large faces, which costs an eighth; afterwards around faces that turned up in the one after,
 and whole after all where such a face is sure and still came from nowhere. Some are always searched whole, at fixed times
 of the episode, so that what is found does not depend on where mining began.
 """

@@ -126,14 +126,13 @@ class Scanner:
         """
         size = (shape[1], shape[0])
         wanted: list[list[tuple[Level, Span | None]]] = []
-        for i, (machine, option) in enumerate(zip(self.machines, options, strict=True)):
+        areas = [None] * len(self.machines) if regions is None else regions
+        for machine, option, of_one in zip(self.machines, options, areas, strict=True):
             levels = levels_for(machine, size, option)
-            if regions is None:
+            if of_one is None:
                 wanted.append([(level, None) for level in levels])
             else:
-                wanted.append(
-                    [(level, span) for level in levels for span in spans_of(regions[i], level, machine.window)]
-                )
+                wanted.append([(level, span) for level in levels for span in spans_of(of_one, level, machine.window)])
         return sheets_for(self.machines, wanted, size)
 
     def _run(self, images: Sequence[Luma], plans: Sequence[Sequence[Sheet]]) -> list[list[Hits]]:

@@ -153,5 +153,5 @@ def test_searching_every_picture_whole_does_so() -> None:
 
 @pytest.mark.parametrize("options", [{"full_every": 0}, {"reach": -0.1}, {"large": 0.5}])
 def test_options_that_make_no_sense_are_refused(options: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match=next(iter(options))):
+    with pytest.raises(UsageError, match="large 1 or more"):
         SearchOptions(**options)  # type: ignore[arg-type]

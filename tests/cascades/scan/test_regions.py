@@ -45,3 +45,11 @@ def test_regions_without_a_window_find_nothing() -> None:
     ):
         assert len(scanner.scan_regions(image, [[region]])[0].boxes) == 0
     assert len(scanner.scan_regions(image, [[]])[0].boxes) == 0
+
+
+def test_regions_are_given_for_each_cascade() -> None:
+    random = np.random.default_rng(42)
+    scanner, image = Scanner([random_cascade(random, width=24, height=24)]), clutter(random, 100, 80)
+    for regions in ([], [REGIONS, REGIONS]):
+        with pytest.raises(ValueError, match="zip"):
+            scanner.scan_regions(image, regions)
