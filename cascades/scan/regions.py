@@ -1,8 +1,10 @@
 """Parts of a picture that are searched alone: which windows of a level lie in one, or touch it."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,14 +106,11 @@ def _between(
 
 def _first_from(level: Level, count: int, least: float) -> int:
     """Number of the first of a row's windows that begins at `least` or after it on the image; `count` where none does."""
-    number = min(max(int(least / (level.step * level.scale)), 0), count)
-    while number > 0 and _begin(level, number - 1) >= least:
-        number -= 1
-    while number < count and _begin(level, number) < least:
-        number += 1
-    return number
+    return bisect_left(_begins(level.step, level.scale, count), least)
 
 
-def _begin(level: Level, number: int) -> int:
-    """As `on_image`: the product is exact, then rounded to float32 and to a whole pixel."""
-    return round(float(np.float32(number * level.step * level.scale)))
+@lru_cache(maxsize=256)
+def _begins(step: int, scale: float, count: int) -> list[int]:
+    """Where each of a row's windows begins on the image."""
+    begins: list[int] = on_image(np.arange(count) * step, scale).tolist()
+    return begins
