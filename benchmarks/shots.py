@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from benchmarks.mining import cpu_seconds
 from pipeline.cartoon import CartoonOptions, EpisodeTruth, draw_series
-from pipeline.frames import ffmpeg_path
+from pipeline.frames import ffmpeg_path, watch
 from pipeline.shots import DETECTORS, Cut, CutFinder, HoldFinder, ShotOptions
 
 ENCODINGS = (("854x480", 18), ("1280x720", 28), ("854x480", 35))
@@ -71,16 +71,7 @@ HEAD = f"{'':<34}{'F1':>7}{'prec.':>7}{'recall':>7}{'false':>6}{'cuts':^13}{'fad
 
 def small_frames(path: Path) -> NDArray[np.uint8]:
     """Every frame as mining sees it, 160 pixels wide, (N, H, W, 3)."""
-    sizes = subprocess.run(
-        [ffmpeg_path(), "-v", "error", "-i", str(path), "-frames:v", "1", "-vf", "scale=160:-2:flags=area"]
-        + ["-f", "image2pipe", "-c:v", "ppm", "pipe:1"], check=True, capture_output=True,
-    ).stdout.split(b"\n", 2)  # fmt: skip
-    width, height = map(int, sizes[1].split())
-    raw = subprocess.run(
-        [ffmpeg_path(), "-v", "error", "-i", str(path), "-vf", "scale=160:-2:flags=area,format=rgb24"]
-        + ["-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"], check=True, capture_output=True,
-    ).stdout  # fmt: skip
-    return np.frombuffer(raw, dtype=np.uint8).reshape(-1, height, width, 3)
+    return np.stack([frame.small for frame in watch(path, 0.01, ShotOptions().small_width)])
 
 
 def ours(frames: NDArray[np.uint8], options: ShotOptions) -> tuple[list[Cut], list[int]]:

@@ -3,6 +3,7 @@
 Nothing heavy is imported here: a verb loads what it needs when it runs, so `toonsift --help` answers at once.
 """
 
+import gc
 import json
 import logging
 import os
@@ -100,6 +101,7 @@ _current: list[Session] = []
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command and exits: 0 all done, 1 something failed, 2 called wrongly."""
     _current.clear()
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")  # else its idle threads burn a tenth of a second each
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app(_globals_first(words))
@@ -111,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    finally:
+        gc.freeze()  # the process ends: nothing need be looked at for what could be freed
 
 
 def _say_error(error: ToonsiftError) -> None:

@@ -31,6 +31,8 @@ MOST_STRETCHED = 4
 """a header that says more is not believed; scope on DVD has 2.4 at most"""
 LONGEST_STRETCHED = 16_384
 """pixels; sides that stretching would make longer stay as they are"""
+SPARE_LINES = 4
+"""lines of a picture for each one of the small picture: from there on every second is enough"""
 ANALYZE = "20M"
 """microseconds of the file that ffmpeg may read to know its streams"""
 PATIENCE = 120
@@ -51,6 +53,8 @@ class StreamHeader:
     """tones beyond what a display of BT.709 shows"""
     pixel_aspect: Fraction = Fraction(1)
     """how wide a pixel is shown for its height; 1 where the header says nothing that can be"""
+    width: int = 0
+    """columns of a picture that is turned upright, as stored; 0 where the header says nothing"""
 
     def whole(self) -> list[Filter]:
         """Filters for all frames: afterwards each shows one moment. Their number and their times stay.
@@ -67,7 +71,8 @@ class StreamHeader:
 
         Args:
             ffmpeg: the program.
-            most_wide: pixels; wider pictures are scaled to it by area averaging, aspect kept.
+            most_wide: pixels; wider pictures are scaled to it by area averaging, aspect kept, much wider ones by that
+                of every second line: most of what scaling costs is reading lines.
         """
         return self._squared(most_wide) + (_tone_mapped() if self.high_range and _can_map_tones(ffmpeg) else [])
 
@@ -79,8 +84,11 @@ class StreamHeader:
         if most_wide is None:
             whole: dict[str, str | int] = {"w": f"round({wide})", "h": f"round({high})", "flags": "bicubic"}
             return [] if aspect == 1 else [("scale", whole)]
+        spare = self.width * aspect >= SPARE_LINES * most_wide
+        high = f"2*{high}" if spare else high
         height = f"if(lte({wide},{most_wide}),round({high}),max(8,round({high}*{most_wide}/({wide}))))"
-        return [("scale", {"w": f"min({most_wide},round({wide}))", "h": height, "flags": "area"})]
+        scaled: Filter = ("scale", {"w": f"min({most_wide},round({wide}))", "h": height, "flags": "area"})
+        return [("field", {"type": "top"}), scaled] if spare else [scaled]
 
 
 def _tone_mapped() -> list[Filter]:
@@ -129,11 +137,13 @@ def parse_stream_header(said: str) -> StreamHeader:
     size = re.search(r", (\d+)x(\d+)\b", line)
     sides = (int(size[1]), int(size[2])) if size else (0, 0)
     large = min(sides) >= SMALLEST_INTERLACED
+    turned = re.search(r"rotation of -?90\.", said) is not None
     aspect = _believed([Fraction(int(a), int(b)) for a, b in re.findall(r"SAR (\d+):([1-9]\d*)", line)], max(sides))
     return StreamHeader(
         interlaced=large and re.search(r"[(, ](?:top|bottom) (?:coded )?first\b", line) is not None,
         high_range=re.search(rf"[/, ](?:{PQ}|{HLG})\b", line) is not None,
-        pixel_aspect=1 / aspect if re.search(r"rotation of -?90\.", said) else aspect,
+        pixel_aspect=1 / aspect if turned else aspect,
+        width=sides[1] if turned else sides[0],
     )
 
 
