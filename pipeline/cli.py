@@ -3,7 +3,6 @@
 Nothing heavy is imported here: a verb loads what it needs when it runs, so `toonsift --help` answers at once.
 """
 
-import gc
 import json
 import logging
 import os
@@ -113,8 +112,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    finally:
-        gc.freeze()  # the process ends: nothing need be looked at for what could be freed
 
 
 def _say_error(error: ToonsiftError) -> None:
