@@ -31,8 +31,9 @@ MOST_STRETCHED = 4
 """a header that says more is not believed; scope on DVD has 2.4 at most"""
 LONGEST_STRETCHED = 16_384
 """pixels; sides that stretching would make longer stay as they are"""
-SPARE_LINES = 4
-"""lines of a picture for each one of the small picture: from there on every second is enough"""
+SPARE_LINES = 8
+"""lines of a picture for each one of the small picture: from there on every second is enough. With fewer, shots that are
+shown again are missed in copies of other sizes: half a line is too much of a small pixel"""
 ANALYZE = "20M"
 """microseconds of the file that ffmpeg may read to know its streams"""
 PATIENCE = 120
