@@ -167,9 +167,9 @@ def test_only_of_much_wider_pictures_are_lines_passed_over(tmp_path: Path) -> No
     striped = np.zeros((2, 96, 384, 3), dtype=np.uint8)
     striped[:, 1::2] = 240
     path = encode(tmp_path / "a.mkv", striped, after=("-c:v", "ffv1", "-pix_fmt", "bgr0"))
-    darkest = {width: int(next(watch(path, 24, width)).small.max()) for width in (40, 48, 49, 64)}
-    assert max(darkest[40], darkest[48]) < 10
-    assert min(darkest[49], darkest[64]) > 100
+    brightest = {width: int(next(watch(path, 24, width)).small.max()) for width in (40, 48, 49, 64)}
+    assert max(brightest[40], brightest[48]) < 10
+    assert min(brightest[49], brightest[64]) > 100
 
 
 def test_the_command_of_an_item_makes_the_same_pixels(tmp_path: Path) -> None:
